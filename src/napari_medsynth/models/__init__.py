@@ -1,1 +1,1 @@
-"""models."""
+"""Networks: tensors in, tensors out, one family per file. Import families by file."""

@@ -1,0 +1,51 @@
+"""Batch normalisation that can also use the statistics of each single slice."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+STATISTICS = {"running": "running", "batch": "slice"}
+
+
+class SliceNorm2d(nn.BatchNorm2d):
+    """BatchNorm2d whose evaluation mode can normalise each slice by itself.
+
+    Training is that of BatchNorm2d, and so are the keys of the state dict.
+
+    Attributes
+    ----------
+    statistics : {"running", "slice"}
+        In evaluation mode, normalise by the running statistics, or by the mean and the
+        biased variance of each sample over its own pixels. "slice" equals batch
+        statistics at batch 1, so that running many slices at once changes nothing.
+    """
+
+    statistics: str = "running"
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Normalise `image`, shape (N, C, H, W)."""
+        if self.training or self.statistics == "running":
+            return super().forward(image)
+        # One group per channel is instance normalisation, and it keeps channels_last.
+        return F.group_norm(image, self.num_features, self.weight, self.bias, self.eps)
+
+
+def set_norm_statistics(model: nn.Module, statistics: str) -> None:
+    """Choose what every `SliceNorm2d` of `model` normalises by in evaluation mode.
+
+    Parameters
+    ----------
+    model : Module
+        Changed in place.
+    statistics : {"running", "batch"}
+        Statistics of the training set, or those of each single slice.
+
+    Raises
+    ------
+    ValueError
+        If `statistics` is neither.
+    """
+    if statistics not in STATISTICS:
+        raise ValueError(f"statistics must be 'running' or 'batch', got {statistics!r}")
+    for module in model.modules():
+        if isinstance(module, SliceNorm2d):
+            module.statistics = STATISTICS[statistics]
