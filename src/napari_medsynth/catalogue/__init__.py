@@ -1,5 +1,43 @@
 """What can be run: cards, packs and the registry. No torch, no Qt."""
 
 from .card import TASKS, ModelCard
+from .pack import ModelPack, read_pack, weights_sha256, write_pack
+from .providers import ProviderError
+from .registry import (
+    STARTER,
+    build_model,
+    check_id_is_free,
+    get_card,
+    get_pack,
+    import_pack,
+    list_cards,
+    models_folder,
+    origin_of,
+    problems,
+    provider_errors,
+    remove_pack,
+    user_folder,
+)
 
-__all__ = ["TASKS", "ModelCard"]
+__all__ = [
+    "STARTER",
+    "TASKS",
+    "ModelCard",
+    "ModelPack",
+    "ProviderError",
+    "build_model",
+    "check_id_is_free",
+    "get_card",
+    "get_pack",
+    "import_pack",
+    "list_cards",
+    "models_folder",
+    "origin_of",
+    "problems",
+    "provider_errors",
+    "read_pack",
+    "remove_pack",
+    "user_folder",
+    "weights_sha256",
+    "write_pack",
+]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -66,8 +67,8 @@ class ModelCard:
     training_data, limits : str
         One or two sentences each, for the card view.
     quality : tuple of mapping
-        Rows of a table: ``data``, ``available``, ``target``, ``psnr``, ``ssim``, ``mae`` and
-        whatever else was measured.
+        Rows of a table: ``data``, ``available``, ``target``, ``psnr``, ``ssim``,
+        ``mae`` and whatever else was measured.
     training : mapping
         Recipe facts: steps, seed, hardware, date, parent weights.
     """
@@ -100,15 +101,23 @@ class ModelCard:
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.id):
+            raise CardError(
+                "A card's id needs lower-case letters, digits and hyphens, "
+                f"got {self.id!r}."
+            )
         if self.task not in TASKS:
             raise CardError(
-                f"Card {self.id}: task must be one of {', '.join(TASKS)}, got {self.task!r}."
+                f"Card {self.id}: task must be one of {', '.join(TASKS)}, "
+                f"got {self.task!r}."
             )
         if self.norm_statistics not in ("running", "batch"):
             raise CardError(
                 f"Card {self.id}: norm_statistics must be 'running' or 'batch', "
                 f"got {self.norm_statistics!r}."
             )
+        if not self.inputs or not self.outputs:
+            raise CardError(f"Card {self.id}: needs at least one input and one output.")
         if self.is_unified and self.inputs != self.outputs:
             raise CardError(
                 f"Card {self.id}: a unified model needs equal inputs and outputs, "
@@ -116,15 +125,20 @@ class ModelCard:
             )
 
     def why_not(self, sources: Collection[str], targets: Collection[str]) -> str:
-        """Say in one sentence why this model cannot make `targets` of `sources`; "" if it can."""
+        """Say why this model cannot make `targets` of `sources`; "" if it can.
+
+        One sentence, for a tooltip or an error.
+        """
+        makes = ", ".join(self.outputs)
         unknown = [m for m in targets if m not in self.outputs]
         if not targets:
             return "Nothing to synthesise: choose at least one target."
         if unknown:
-            return f"{self.title} cannot make {', '.join(unknown)}; it makes {', '.join(self.outputs)}."
+            return f"{self.title} cannot make {', '.join(unknown)}; it makes {makes}."
         useful = [m for m in self.inputs if m in sources and m not in targets]
         if not useful:
-            return f"No source: {self.title} needs {' or '.join(self.inputs)} beside the target."
+            needed = " or ".join(self.inputs)
+            return f"No source: {self.title} needs {needed} beside the target."
         missing = [m for m in self.inputs if m not in useful]
         if missing and not self.is_unified:
             return f"{self.title} needs {', '.join(missing)} too."
@@ -136,24 +150,60 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ModelCard:
-        """Make a card from `to_json`'s values, ignoring keys that this version does not know.
+        """Make a card from `to_json`'s values.
+
+        Keys that this version does not know are ignored: a newer version wrote them.
 
         Raises
         ------
         CardError
             If a needed key is missing or has the wrong type.
         """
-        known = {f.name for f in fields(cls)}
-        tuples = {"inputs", "outputs", "planes", "quality"}
+        name = values.get("id", "?")
+        known = {f.name: f for f in fields(cls) if f.name in values}
+        for key, spec in known.items():
+            wanted, fits = _JSON_TYPES[str(spec.type)]
+            if not fits(values[key]):
+                raise CardError(
+                    f"Card {name!r}: {key} must be {wanted}, got {values[key]!r}."
+                )
+        given: dict[str, Any] = {
+            key: tuple(values[key])
+            if str(spec.type).startswith("tuple")
+            else values[key]
+            for key, spec in known.items()
+        }
         try:
-            return cls(
-                **{
-                    k: tuple(v) if k in tuples else v
-                    for k, v in values.items()
-                    if k in known
-                }
-            )
-        except TypeError as err:
+            return cls(**given)
+        except TypeError as err:  # its own message: "... missing 1 required ..."
+            missing = ", ".join(k for k in _REQUIRED if k not in values)
             raise CardError(
-                f"The card {values.get('id', '?')!r} is incomplete: {err}."
+                f"Card {name!r} is incomplete: it needs {missing}."
             ) from err
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_list_of(kind: type) -> Callable[[Any], bool]:
+    return lambda value: (
+        isinstance(value, list | tuple) and all(isinstance(v, kind) for v in value)
+    )
+
+
+_JSON_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "str": ("text", lambda v: isinstance(v, str)),
+    "bool": ("true or false", lambda v: isinstance(v, bool)),
+    "int": ("a whole number", lambda v: _is_number(v) and isinstance(v, int)),
+    "float": ("a number", _is_number),
+    "float | None": ("a number or null", lambda v: v is None or _is_number(v)),
+    "tuple[str, ...]": ("a list of texts", _is_list_of(str)),
+    "tuple[Mapping[str, Any], ...]": ("a list of objects", _is_list_of(Mapping)),
+    "Mapping[str, Any]": ("an object", lambda v: isinstance(v, Mapping)),
+    "Mapping[str, Mapping[str, Any]]": (
+        "an object of objects",
+        lambda v: isinstance(v, Mapping) and _is_list_of(Mapping)(list(v.values())),
+    ),
+}
+_REQUIRED = ("id", "family", "task", "title", "factory", "inputs", "outputs")
