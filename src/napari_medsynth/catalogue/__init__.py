@@ -1,11 +1,11 @@
 """What can be run: cards, packs and the registry. No torch, no Qt."""
 
+from .build import build_model
 from .card import TASKS, ModelCard
 from .pack import ModelPack, read_pack, weights_sha256, write_pack
 from .providers import ProviderError
 from .registry import (
     STARTER,
-    build_model,
     check_id_is_free,
     get_card,
     get_pack,

@@ -62,7 +62,7 @@ class ModelPack:
         return weights
 
     def verify(self) -> None:
-        """Raise WeightsError unless all weights are there and have the card's sha256."""
+        """Raise WeightsError unless all weights are there, with the card's sha256."""
         self.weights()
 
 
@@ -70,9 +70,9 @@ def weights_sha256(weights: Weights) -> str:
     """Give the sha256 of named arrays, as 64 hexadecimal digits.
 
     Hashed are, for each array in the order of the names: the line ``name dtype shape``
-    (dtype in numpy's spelling, "float16"; shape as "3x64x7x7", "" for a scalar) and then
-    its bytes, little endian, in C order. The card is not hashed, so that a title can be
-    corrected without making other weights of it.
+    (dtype in numpy's spelling, "float16"; shape as "3x64x7x7", "" for a scalar) and
+    then its bytes, little endian, in C order. The card is not hashed, so that a title
+    can be corrected without making other weights of it.
     """
     import numpy as np
 

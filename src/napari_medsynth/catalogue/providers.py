@@ -14,7 +14,7 @@ provider that fails is named with its error and hides nobody else's cards.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import entry_points
@@ -62,15 +62,18 @@ def provided_cards() -> ProvidedCards:
     """
     if not entry_points(group=GROUP):
         return ProvidedCards()
+    from napari_plugin_engine import PluginError
+
     cards: list[tuple[str, ModelCard, Path | None]] = []
     manager, errors = _discovered()
-    outcome = getattr(manager.hook, HOOK).call_with_result_obj()
-    errors.extend(_error_of(error) for error in outcome.plugin_errors)
-    for implementation, result in _results(outcome):
+    hook = getattr(manager.hook, HOOK)
+    for name in [implementation.plugin_name for implementation in hook.get_hookimpls()]:
         try:
-            cards.extend(_checked(implementation.plugin_name, result))
+            cards.extend(_checked(name, hook(_plugin=name)))
+        except PluginError as err:
+            errors.append(_error_of(err, name))
         except TypeError as err:
-            errors.append(ProviderError(implementation.plugin_name, str(err)))
+            errors.append(ProviderError(name, f"{err}; update or uninstall it."))
     return ProvidedCards(tuple(cards), tuple(errors))
 
 
@@ -93,11 +96,12 @@ def _discovered() -> tuple[PluginManager, list[ProviderError]]:
     manager = PluginManager(
         "medsynth", discover_entry_point=GROUP, discover_prefix=None
     )
-    manager.add_hookspecs(_Specifications)
+    with manager.discovery_blocked():  # else it discovers here and drops the errors
+        manager.add_hookspecs(_Specifications)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # unmarked providers: "has no hooks"
         _, failures = manager.discover()
-    errors = [_error_of(error) for error in failures]
+    errors = [_error_of(error, str(error.plugin_name)) for error in failures]
     errors.extend(_register_unmarked(manager))
     return manager, errors
 
@@ -126,11 +130,6 @@ def _register_unmarked(manager: PluginManager) -> Iterator[ProviderError]:
             )
 
 
-def _results(outcome: Any) -> Iterable[tuple[Any, Any]]:
-    """Pair each provider with what it returned, in the order of registration."""
-    return reversed(list(zip(outcome.implementation, outcome.result, strict=True)))
-
-
 def _checked(name: str, result: Any) -> Iterator[tuple[str, ModelCard, Path | None]]:
     """Give (provider, card, path) of all that one provider returned."""
     if not isinstance(result, list | tuple):
@@ -150,14 +149,12 @@ def _checked(name: str, result: Any) -> Iterator[tuple[str, ModelCard, Path | No
 def _wanted(item: Any) -> str:
     return (
         f"{HOOK} must return a list of ModelCard or (ModelCard, path of its pack), got "
-        f"{type(item).__name__}; update or uninstall it."
+        f"{type(item).__name__}"
     )
 
 
-def _error_of(error: Any) -> ProviderError:
+def _error_of(error: Exception, name: str) -> ProviderError:
     """Turn a PluginError into one sentence with its cause."""
     cause = error.__cause__ or error
     reason = f"{type(cause).__name__}: {cause}".strip(": ")
-    return ProviderError(
-        str(error.plugin_name), f"it failed ({reason}); update or uninstall it."
-    )
+    return ProviderError(name, f"it failed ({reason}); update or uninstall it.")

@@ -11,23 +11,17 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from napari_medsynth.errors import CardError, MedSynthError, WeightsError
 from napari_medsynth.resources import resource
 
 from .card import TASKS, ModelCard
 from .pack import ModelPack, read_pack, replacing
-from .providers import ProviderError, provided_cards, provider_packages
-
-if TYPE_CHECKING:
-    from torch import nn
+from .providers import ProviderError, provided_cards
 
 STARTER = "resvit-starter"
 ALIASES = {"starter": STARTER}
-_MODELS = "napari_medsynth.models"
 
 
 @dataclass(frozen=True)
@@ -123,33 +117,6 @@ def provider_errors() -> list[ProviderError]:
     return list(provided_cards().errors)
 
 
-def build_model(card: ModelCard) -> nn.Module:
-    """Make the network of `card`, with fresh weights.
-
-    A pack is data from somewhere and must not name code at will: a factory is an
-    ``nn.Module`` of ``napari_medsynth.models`` or of an installed provider's package.
-
-    Raises
-    ------
-    CardError
-        If the factory is unknown or does not take the card's options.
-    """
-    from torch import nn
-
-    factory = _factory_of(card)
-    if not (isinstance(factory, type) and issubclass(factory, nn.Module)):
-        raise CardError(
-            f"Card {card.id}: {card.factory} is not a network (nn.Module); the card or "
-            "its provider needs an update."
-        )
-    try:
-        return factory(**card.options)
-    except (TypeError, ValueError) as err:
-        raise CardError(
-            f"Card {card.id}: {card.factory} does not take its options: {err}."
-        ) from err
-
-
 def import_pack(path: Path | str, *, replace: bool = False) -> ModelPack:
     """Check a pack and copy it into the user's folder, whole or not at all.
 
@@ -210,25 +177,6 @@ def remove_pack(card_id: str) -> Path:
             f"{entry.pack.path} cannot be removed: {err.strerror}."
         ) from err
     return entry.pack.path
-
-
-def _factory_of(card: ModelCard) -> object:
-    """Import what the card's factory string names."""
-    module_name, _, name = card.factory.partition(":")
-    package = module_name.partition(".")[0]
-    is_ours = module_name.startswith(f"{_MODELS}.")
-    if not is_ours and package not in provider_packages():
-        raise CardError(
-            f"Card {card.id} needs the unknown factory {card.factory!r}; update "
-            "napari-medsynth or install the package that provides it."
-        )
-    try:
-        return getattr(import_module(module_name), name)
-    except (ImportError, AttributeError) as err:
-        raise CardError(
-            f"Card {card.id} needs the factory {card.factory!r}, which cannot be "
-            f"imported ({err}); update napari-medsynth or the package that provides it."
-        ) from err
 
 
 def _entry(card_id: str) -> _Entry:
