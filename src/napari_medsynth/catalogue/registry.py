@@ -16,6 +16,7 @@ from pathlib import Path
 from napari_medsynth.errors import CardError, MedSynthError, WeightsError
 from napari_medsynth.resources import resource
 
+from .build import build_model as build_model
 from .card import TASKS, ModelCard
 from .pack import ModelPack, read_pack, replacing
 from .providers import ProviderError, provided_cards
