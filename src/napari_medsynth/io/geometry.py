@@ -98,7 +98,7 @@ def layer_transform(volume: Volume) -> dict[str, Any]:
 
 
 def origin_from_translate(
-    translate: Sequence[float], direction: NDArray[np.float64]
+    translate: Sequence[float] | NDArray[np.float64], direction: NDArray[np.float64]
 ) -> Vector:
     """Give the origin (S, P, L) [mm] of a layer that `layer_transform` has placed."""
     s, p, left = (np.asarray(direction) @ np.asarray(translate, float)).tolist()
