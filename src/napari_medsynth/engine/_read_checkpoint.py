@@ -1,0 +1,103 @@
+"""Child process: read a torch checkpoint of unknown origin, write plain tensors.
+
+``python -m napari_medsynth.engine._read_checkpoint IN.pth OUT.safetensors``: a file
+that crashes, hangs or swells takes only this process with it. A file that is understood
+but not usable gives exit status `REFUSED` and a sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from napari_medsynth.errors import WeightsError
+
+REFUSED = 3
+
+
+def main(arguments: list[str]) -> int:
+    """Convert one file; give the exit status."""
+    source, target = Path(arguments[0]), Path(arguments[1])
+    try:
+        save_file(canonical_state(read_state(source)), target)
+    except WeightsError as err:
+        sys.stderr.write(str(err))
+        return REFUSED
+    return 0
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read named tensors with ``weights_only=True``, so that no code of the file runs.
+
+    Raises
+    ------
+    WeightsError
+        If the file is no checkpoint, holds more than tensors, or no named tensors.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as err:
+        raise WeightsError(
+            f"{path.name} is no checkpoint of plain tensors, or would run code when it "
+            "is opened; only state dicts are read, get it from its authors again."
+        ) from err
+    except (OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as err:
+        raise WeightsError(
+            f"{path.name} is damaged or no torch checkpoint; get it again."
+        ) from err
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(
+            f"{path.name} holds no named tensors; a state dict is needed, such as "
+            "latest_net_G.pth."
+        )
+    wrong = [str(k) for k, v in content.items() if not isinstance(v, Tensor)]
+    if wrong:
+        raise WeightsError(
+            f"{path.name} needs tensors only, but {', '.join(wrong[:3])} is none; "
+            "save the network's state dict by itself."
+        )
+    return {str(key).removeprefix("module."): v for key, v in content.items()}
+
+
+def canonical_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Spell the shared transformer ``transformer_encoder.`` and keep it once.
+
+    Official checkpoints also list it as ``art_1.transformer.`` and
+    ``art_6.transformer.``; any spelling will do, but all must agree.
+
+    Raises
+    ------
+    WeightsError
+        If spellings differ in a value.
+    """
+    canonical: dict[str, Tensor] = {}
+    for key, tensor in state.items():
+        block, _, rest = key.partition(".transformer.")
+        is_alias = bool(rest) and block.startswith("art_")
+        name = f"transformer_encoder.{rest}" if is_alias else key
+        if name not in canonical:
+            canonical[name] = tensor.contiguous().clone()
+        elif not _is_equal(canonical[name], tensor):
+            raise WeightsError(
+                f"{key} differs from another copy of the shared transformer; the "
+                "checkpoint was changed after training, use the original."
+            )
+    return canonical
+
+
+def _is_equal(first: Tensor, second: Tensor) -> bool:
+    is_alike = first.shape == second.shape and first.dtype == second.dtype
+    return is_alike and torch.equal(first, second)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
