@@ -43,7 +43,8 @@ ANYWHERE = {
     **{binding: {"widgets"} for binding in QT},
 }
 IN_FUNCTIONS = {
-    "torch": {"widgets", "doctor", "cli", "demo"},
+    # The registry's build_model checks that it made a network.
+    "torch": {"catalogue", "widgets", "doctor", "cli", "demo"},
     "scipy": {"io", "widgets", "demo", "doctor"},
     "SimpleITK": {"io", "doctor", "widgets", "demo"},
     "pydicom": {"io", "doctor", "prepare"},
