@@ -1,0 +1,58 @@
+"""The golden vectors of the published networks, and the recipe of their weights."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+
+class Golden:
+    """Golden vectors of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        spec = spec_from_file_location("golden_recipe", folder / "recipe.py")
+        self.recipe = module_from_spec(spec)
+        previous, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        spec.loader.exec_module(self.recipe)
+        sys.dont_write_bytecode = previous
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        with np.load(self.folder / f"{name}.npz") as file:
+            return dict(file)
+
+    def json(self, name: str) -> dict:
+        return json.loads((self.folder / f"{name}.json").read_text())
+
+    def keys(self, name: str) -> SimpleNamespace:
+        """Official keys -> canonical keys, and canonical keys -> shapes."""
+        listed = self.json(f"keys_{name}")
+        return SimpleNamespace(
+            canonical={key: entry["canonical"] for key, entry in listed.items()},
+            shapes={e["canonical"]: tuple(e["shape"]) for e in listed.values()},
+        )
+
+    def image(self, channels: int) -> torch.Tensor:
+        x = self.arrays(f"input_c{channels}")["x"]
+        return torch.from_numpy(x.astype(np.float32))
+
+    def weights(self, name: str) -> dict[str, torch.Tensor]:
+        return {
+            key: torch.from_numpy(self.recipe.make(key, shape))
+            for key, shape in self.keys(name).shapes.items()
+        }
+
+
+@pytest.fixture(scope="session")
+def golden(shared: Path) -> Golden:
+    folder = shared / "golden" / "resvit"
+    if not folder.is_dir():
+        pytest.skip(f"no golden vectors at {folder}")
+    return Golden(folder)
