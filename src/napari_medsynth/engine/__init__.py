@@ -1,7 +1,26 @@
 """Run a model on a study. Imports torch: import it when something runs, not before."""
 
+from .attention import ATTENTION
+from .device import available_devices, choose_device, choose_precision
 from .intensity import Normalisation, fit_normalisation
 from .metrics import compare
+from .predict import predict
 from .progress import Progress, Result
+from .slices import PLANES
+from .weights import fold_batchnorm, load_model
 
-__all__ = ["Normalisation", "Progress", "Result", "compare", "fit_normalisation"]
+__all__ = [
+    "ATTENTION",
+    "PLANES",
+    "Normalisation",
+    "Progress",
+    "Result",
+    "available_devices",
+    "choose_device",
+    "choose_precision",
+    "compare",
+    "fit_normalisation",
+    "fold_batchnorm",
+    "load_model",
+    "predict",
+]

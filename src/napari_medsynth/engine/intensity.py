@@ -13,7 +13,7 @@ from napari_medsynth.errors import CardError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-_MAX_SAMPLES = 1 << 22
+_MAX_SAMPLES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def fit_normalisation(array: ArrayLike, spec: Mapping[str, Any]) -> Normalisatio
 
     Notes
     -----
-    Images above 4 million voxels are fitted on every n-th voxel, always the same ones.
+    Images above a million voxels are fitted on every n-th voxel, always the same ones.
     """
     kind = str(spec.get("kind", "percentile"))
     if kind not in _FITS:
@@ -107,9 +107,10 @@ def _percentile(array: ArrayLike, spec: Mapping[str, Any]) -> tuple[float, float
 
 
 def _window(array: ArrayLike, spec: Mapping[str, Any]) -> tuple[float, float]:
-    low, high = spec.get("low"), spec.get("high")
-    numbers = isinstance(low, int | float) and isinstance(high, int | float)
-    if not numbers or not low < high:
+    low: Any = spec.get("low")
+    high: Any = spec.get("high")
+    are_numbers = isinstance(low, int | float) and isinstance(high, int | float)
+    if not are_numbers or not low < high:
         raise CardError(
             f"A window needs two rising numbers low and high, got {low!r} and {high!r}."
         )
