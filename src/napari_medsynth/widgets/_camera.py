@@ -78,7 +78,10 @@ def _upright_roll(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int,
     Rolling sagittal would lay the coronal view on its side. It is transposed, and then
     the next roll has to lead back to axial. A transposition by hand is left alone.
     """
-    rolled = {(2, 0, 1): (1, 0, 2), (1, 0, 2): (0, 1, 2)}
+    rolled: dict[tuple[int, ...], tuple[int, ...]] = {
+        (2, 0, 1): (1, 0, 2),
+        (1, 0, 2): (0, 1, 2),
+    }
     is_roll = len(after) == 3 and after == (*before[-1:], *before[:-1])
     return rolled.get(before, after) if is_roll else after
 
