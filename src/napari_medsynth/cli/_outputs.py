@@ -1,0 +1,60 @@
+"""The files of one synthesis: their names, and writing all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from napari_medsynth.errors import VolumeError
+from napari_medsynth.io import Volume, write_volume
+
+
+def image_name(target: str, model: str, suffix: str) -> str:
+    """Name the file of a synthetic image: ``FLAIR_synthetic-<model>.nii.gz``."""
+    return f"{target}_synthetic-{model}{suffix}"
+
+
+def attention_name(kind: str, model: str, suffix: str) -> str:
+    """Name the file of an attention volume: ``attention_rollout-art_1_<model>...``."""
+    return f"attention_{kind.replace(' ', '-')}_{model}{suffix}"
+
+
+def check_absent(folder: Path, patterns: Iterable[str]) -> None:
+    """Refuse to go on if files with these names, or glob patterns, are there.
+
+    Raises
+    ------
+    VolumeError
+        If one is.
+    """
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            raise VolumeError(
+                f"{path} exists; give --overwrite to replace it, or another folder."
+            )
+
+
+def write_all(volumes: dict[str, Volume], folder: Path) -> dict[str, Path]:
+    """Write volumes by file name, each with its sidecar; all of them, or none.
+
+    Raises
+    ------
+    VolumeError
+        If one cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".medsynth-", dir=folder) as draft:
+            written = [
+                path
+                for name, volume in volumes.items()
+                for path in write_volume(volume, Path(draft, name))
+            ]
+            for path in written:
+                path.replace(folder / path.name)
+    except OSError as err:
+        raise VolumeError(
+            f"{folder} cannot be written to: {err.strerror}; choose another with -o."
+        ) from err
+    return {name: folder / name for name in volumes}

@@ -1,0 +1,223 @@
+"""``medsynth models``: list, show, import, verify and remove what can be run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from napari_medsynth import catalogue
+from napari_medsynth.catalogue import ModelCard, ModelPack
+from napari_medsynth.errors import MedSynthError
+
+from ._console import fail, note, say, say_json, show, warn
+from ._inputs import parse_modality
+from .words import WordsCommand
+
+models = typer.Typer(
+    help="List, show, import, verify and remove models.", no_args_is_help=True
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a model, or 'starter'.")]
+
+_SUMMARY = (
+    "id",
+    "family",
+    "task",
+    "title",
+    "inputs",
+    "outputs",
+    "parameters",
+    "sha256",
+)
+
+
+@models.command("list")
+def list_models(
+    task: Annotated[str | None, typer.Option(help="Only models of this task.")] = None,
+    json: AsJson = False,
+) -> None:
+    """List all models: embedded, imported, and those of other packages."""
+    cards = catalogue.list_cards(task)
+    warn(catalogue.problems())
+    if json:
+        say_json([_summary(card) for card in cards])
+        return
+    table = Table("id", "title", "makes", "of", "parameters", "from", box=None)
+    for card in cards:
+        table.add_row(
+            card.id,
+            card.title,
+            ", ".join(card.outputs),
+            _sources(card),
+            f"{card.parameters / 1e6:.1f} M",
+            catalogue.origin_of(card.id),
+        )
+    show(table)
+    if not cards:
+        note("There are no models; import one with: medsynth models import PATH")
+
+
+@models.command("show")
+def show_model(card_id: Id, json: AsJson = False) -> None:
+    """Show everything that a model's card says."""
+    card = catalogue.get_card(card_id)
+    if json:
+        say_json({**card.to_json(), "origin": catalogue.origin_of(card.id)})
+        return
+    table = Table.grid(padding=(0, 2))
+    for key, value in _facts(card).items():
+        table.add_row(key, value)
+    show(table)
+    if card.quality:
+        show("", _quality(card))
+
+
+@models.command("import", cls=WordsCommand)
+def import_model(
+    path: Annotated[Path, typer.Argument(help="A pack (.safetensors) or a .pth file.")],
+    card_id: Annotated[str, typer.Option("--id", help="Id for a .pth file.")] = "",
+    title: Annotated[str, typer.Option(help="Name for a .pth file.")] = "",
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(help="Contrasts of its input channels, in order."),
+    ] = None,
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option(help="Contrasts of its output channels, in order."),
+    ] = None,
+    unified: Annotated[
+        bool, typer.Option("--unified", help="Any contrast may be missing.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace an imported model of this id.")
+    ] = False,
+) -> None:
+    """Import a model pack, or an official ResViT checkpoint.
+
+    medsynth models import my-model.safetensors
+
+    medsynth models import latest_net_G.pth --id t1-t2-pd --inputs T1 T2 --outputs PD
+    """
+    if path.suffix in (".pth", ".pt"):
+        if not (card_id and inputs and outputs):
+            raise typer.BadParameter(
+                f"{path.name} says nothing about its images: give --id, --inputs and "
+                "--outputs."
+            )
+        from napari_medsynth.engine.import_weights import import_checkpoint
+
+        imported = import_checkpoint(
+            path,
+            card_id=card_id,
+            title=title,
+            inputs=[parse_modality(word) for word in inputs],
+            outputs=[parse_modality(word) for word in outputs],
+            is_unified=unified,
+            replace=replace,
+        )
+        pack = catalogue.read_pack(imported)
+    else:
+        pack = catalogue.import_pack(path, replace=replace)
+    say(f"{pack.card.id}  {pack.path}")
+
+
+@models.command("verify")
+def verify_models(
+    what: Annotated[
+        str, typer.Argument(metavar="[ID|PATH]", help="A model or a pack; else all.")
+    ] = "",
+    json: AsJson = False,
+) -> None:
+    """Check the weights of one or all models against their sha256."""
+    rows = [_verified(name) for name in ([what] if what else _ids_with_weights())]
+    problems = [] if what else catalogue.problems()
+    if json:
+        say_json(rows)
+    else:
+        for row in rows:
+            if row["ok"]:
+                say(f"ok  {row['id']}  {row['sha256']}")
+            else:
+                fail(str(row["message"]))
+    warn(problems)
+    if problems or not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
+
+
+@models.command("remove")
+def remove_model(card_id: Id) -> None:
+    """Delete an imported model from the user's folder."""
+    say(catalogue.remove_pack(card_id))
+
+
+def _summary(card: ModelCard) -> dict[str, Any]:
+    """Give the main facts of a card as JSON values."""
+    values = card.to_json()
+    origin = catalogue.origin_of(card.id)
+    return {**{key: values[key] for key in _SUMMARY}, "origin": origin}
+
+
+def _sources(card: ModelCard) -> str:
+    return "any others" if card.is_unified else ", ".join(card.inputs)
+
+
+def _facts(card: ModelCard) -> dict[str, str]:
+    """Give what there is to say about a card, as texts."""
+    facts = {
+        "id": card.id,
+        "title": card.title,
+        "task": card.task,
+        "makes": ", ".join(card.outputs),
+        "of": _sources(card),
+        "planes": ", ".join(card.planes),
+        "spacing": f"{card.spacing:g} mm" if card.spacing else "any",
+        "parameters": f"{card.parameters:,}",
+        "trained on": card.training_data,
+        "limits": card.limits,
+        "licence": card.licence,
+        "reference": card.reference,
+        "from": catalogue.origin_of(card.id),
+        "sha256": card.sha256,
+    }
+    return {key: value for key, value in facts.items() if value}
+
+
+def _quality(card: ModelCard) -> Table:
+    """Give the measured quality as a table, one column per key of its rows."""
+    keys = list(dict.fromkeys(key for row in card.quality for key in row))
+    table = Table(*keys, box=None)
+    for row in card.quality:
+        table.add_row(*(_cell(row.get(key, "")) for key in keys))
+    return table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _ids_with_weights() -> list[str]:
+    return [card.id for card in catalogue.list_cards() if card.sha256]
+
+
+def _verified(name: str) -> dict[str, Any]:
+    """Check one pack, by id or path."""
+    try:
+        pack = _pack(name)
+        pack.verify()
+    except MedSynthError as err:
+        return {"id": name, "ok": False, "message": str(err)}
+    facts = {"path": str(pack.path), "sha256": pack.card.sha256}
+    return {"id": pack.card.id, "ok": True, **facts}
+
+
+def _pack(name: str) -> ModelPack:
+    """Find a pack by the id of its card or by its path."""
+    if Path(name).suffix == ".safetensors" or Path(name).is_file():
+        return catalogue.read_pack(name)
+    return catalogue.get_pack(name)

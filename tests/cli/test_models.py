@@ -1,0 +1,110 @@
+from dataclasses import replace
+
+from napari_medsynth.catalogue import write_pack
+
+KEYS = {"id", "family", "task", "title", "inputs", "outputs", "parameters", "sha256"}
+
+
+def test_list_json_has_one_object_per_card(medsynth, tiny):
+    done = medsynth("models", "list", "--json")
+
+    (card,) = done.json
+    assert done.code == 0
+    assert set(card) >= KEYS
+    assert card["id"] == "tiny"
+    assert card["sha256"] == tiny.card.sha256
+    assert card["inputs"] == ["T1", "T2", "PD", "FLAIR"]
+    assert card["parameters"] == tiny.card.parameters > 0
+
+
+def test_list_is_a_table(medsynth, tiny):
+    done = medsynth("models", "list")
+
+    assert done.code == 0
+    assert "tiny" in done.out
+    assert "T1, T2, PD, FLAIR" in done.out
+
+
+def test_list_filters_by_task(medsynth, tiny):
+    assert medsynth("models", "list", "--json", "--task", "denoising").json == []
+    wrong = medsynth("models", "list", "--task", "painting")
+    assert wrong.code == 1
+    assert "synthesis" in wrong.err
+
+
+def test_list_names_broken_packs_and_goes_on(medsynth, tiny, home):
+    (home / "models" / "broken.safetensors").write_bytes(b"\0")
+
+    done = medsynth("models", "list", "--json")
+
+    assert done.code == 0
+    assert [card["id"] for card in done.json] == ["tiny"]
+    assert "broken.safetensors" in done.err
+
+
+def test_no_models_says_how_to_get_one(medsynth):
+    assert "medsynth models import" in medsynth("models", "list").err
+
+
+def test_show_prints_facts_and_quality(medsynth, tiny):
+    done = medsynth("models", "show", "tiny")
+
+    assert done.code == 0
+    assert tiny.card.sha256 in done.out
+    assert "20.5" in done.out
+    assert medsynth("models", "show", "tiny", "--json").json["options"]["width"] == 4
+
+
+def test_unknown_id_is_one_sentence_and_exit_code_1(medsynth, tiny):
+    done = medsynth("models", "show", "nope")
+
+    assert done.code == 1
+    assert done.err == "Error: No model has the id 'nope'; there are: tiny.\n"
+    assert done.out == ""
+
+
+def test_import_verify_remove(medsynth, tmp_path, tiny_card, tiny_weights):
+    path = tmp_path / "given.safetensors"
+    card = replace(tiny_card, id="given")
+    write_pack(path, card, tiny_weights)
+
+    assert medsynth("models", "import", path).code == 0
+    assert "taken" in medsynth("models", "import", path).err
+    assert medsynth("models", "import", path, "--replace").code == 0
+    assert medsynth("models", "verify").out.startswith("ok  given")
+    assert medsynth("models", "remove", "given").code == 0
+    assert medsynth("models", "list", "--json").json == []
+
+
+def test_verify_tells_damage_by_id_and_by_path(medsynth, tiny):
+    content = bytearray(tiny.path.read_bytes())
+    content[-1] ^= 1
+    tiny.path.write_bytes(content)
+
+    for name in ("tiny", tiny.path):
+        done = medsynth("models", "verify", name)
+        assert done.code == 1
+        assert "the file is damaged" in done.err
+    (row,) = medsynth("models", "verify", "--json").json
+    assert row["ok"] is False
+
+
+def test_verify_all_fails_on_a_truncated_pack(medsynth, tiny):
+    tiny.path.write_bytes(tiny.path.read_bytes()[:-5])
+
+    done = medsynth("models", "verify")
+
+    assert done.code == 1
+    assert "tiny.safetensors" in done.err
+
+
+def test_checkpoint_needs_its_modalities(medsynth, tmp_path):
+    done = medsynth("models", "import", tmp_path / "net.pth", "--id", "x")
+
+    assert done.code == 2
+    assert "--inputs" in done.err
+
+
+def test_wrong_usage_is_exit_code_2(medsynth):
+    assert medsynth("models", "show").code == 2
+    assert medsynth("paint").code == 2
