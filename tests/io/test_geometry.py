@@ -172,14 +172,14 @@ def test_layer_metadata_is_plain_data(volume):
     import json
 
     marked = volume.with_data(
-        volume.data, metadata={"synthetic": True, "provenance": {"model_id": "m"}}
+        volume.data, metadata={"synthetic": True, "provenance": {"model": "m"}}
     )
 
     known = json.loads(json.dumps(layer_metadata(marked)))
 
     assert known["modality"] == "T1"
     assert known["synthetic"] is True
-    assert known["provenance"] == {"model_id": "m"}
+    assert known["provenance"] == {"model": "m"}
     assert known["direction"] == np.eye(3).tolist()
 
 

@@ -47,9 +47,14 @@ def counts(rng) -> Volume:
 @pytest.fixture
 def synthetic(volume) -> Volume:
     provenance = {
-        "model_id": "resvit-starter",
+        "software": "napari-medsynth",
+        "version": "1.2.3",
+        "model": "resvit-starter",
         "sha256": "ab" * 32,
-        "sources": ["T1", "T2"],
+        "sources": {
+            "T1": {"name": "T1", "file": "t1.nii.gz"},
+            "T2": {"name": "T2", "file": ""},
+        },
         "targets": ("FLAIR",),
         "seconds": np.float32(1.5),
         "grid": np.arange(3),
@@ -172,9 +177,9 @@ def test_a_synthetic_volume_says_so_in_header_and_sidecar(tmp_path, synthetic, s
     assert fields["Modality"] == "FLAIR"
     assert fields["ModelId"] == "resvit-starter"
     assert fields["ModelSHA256"] == "ab" * 32
-    assert fields["Sources"] == ["T1", "T2"]
+    assert fields["Sources"] == ["t1.nii.gz", "T2"]
     assert fields["Targets"] == ["FLAIR"]
-    assert fields["SoftwareVersion"].startswith("napari-medsynth ")
+    assert fields["SoftwareVersion"] == "napari-medsynth 1.2.3"
     assert fields["Provenance"]["grid"] == [0, 1, 2]
     header = sitk.ReadImage(str(path))
     assert header.GetMetaData("ITK_FileNotes") == "SYNTHETIC resvit-starter"
@@ -194,9 +199,23 @@ def test_the_mark_comes_back_even_without_the_sidecar(tmp_path, synthetic, suffi
     without = read_sidecar(path, header)
 
     assert with_sidecar["synthetic"] is True
-    assert with_sidecar["provenance"]["sources"] == ["T1", "T2"]
-    assert without == {"synthetic": True, "provenance": {"model_id": "resvit-starter"}}
+    assert with_sidecar["provenance"]["version"] == "1.2.3"
+    assert without == {"synthetic": True, "provenance": {"model": "resvit-starter"}}
     assert read_sidecar(path) == {}
+
+
+@pytest.mark.parametrize("sources", [{}, ["T1", "T2"], {"T1": "t1.nii"}])
+def test_a_sidecar_needs_no_full_provenance(tmp_path, volume, sources):
+    metadata = {"synthetic": True, "provenance": {"sources": sources}}
+
+    _, sidecar = write_volume(
+        volume.with_data(volume.data, metadata=metadata), tmp_path / "t1.nii"
+    )
+
+    fields = json.loads(sidecar.read_text())
+    assert fields["Sources"] in ([], ["T1", "T2"], ["t1.nii"])
+    assert fields["Targets"] == ["T1"]
+    assert fields["SoftwareVersion"].startswith("napari-medsynth ")
 
 
 def test_a_sidecar_of_another_program_is_no_mark(tmp_path, volume):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,6 @@ if TYPE_CHECKING:
 DESCRIPTION = "Synthetic image, not for diagnosis"
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 _HEADER_START = "SYNTHETIC"
-# BIDS-like key of the file: the spellings of it in a provenance.
-_KEYS = {
-    "ModelId": ("model_id", "card_id", "model", "card"),
-    "ModelSHA256": ("model_sha256", "weights_sha256", "sha256"),
-    "Sources": ("sources",),
-    "Targets": ("targets",),
-    "SoftwareVersion": ("software_version", "software", "version"),
-}
 
 
 def sidecar_path(path: Path) -> Path:
@@ -81,7 +73,7 @@ def read_sidecar(path: Path, header: Mapping[str, str] | None = None) -> dict[st
     notes = header.get("ITK_FileNotes") or header.get("descrip") or ""
     if header.get("SyntheticData") == "true" or notes.startswith(_HEADER_START):
         model = header.get("ModelId") or notes.removeprefix(_HEADER_START).strip()
-        return {"synthetic": True, "provenance": {"model_id": model}}
+        return {"synthetic": True, "provenance": {"model": model}}
     return {}
 
 
@@ -94,16 +86,31 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _origin(volume: Volume) -> dict[str, Any]:
-    """Model, weights, sources, targets and software of a synthetic volume."""
+    """Model, weights, sources, targets and software, in BIDS-like spelling."""
     provenance = volume.metadata.get("provenance", {})
-    found = {
-        key: next((provenance[name] for name in names if provenance.get(name)), "")
-        for key, names in _KEYS.items()
+    software = provenance.get("software", "napari-medsynth")
+    return {
+        "ModelId": provenance.get("model", ""),
+        "ModelSHA256": provenance.get("sha256", ""),
+        "Sources": _source_names(provenance.get("sources", ())),
+        "Targets": list(provenance.get("targets", (volume.modality,))),
+        "SoftwareVersion": f"{software} {provenance.get('version') or _installed()}",
     }
-    found["Targets"] = found["Targets"] or [volume.modality]
-    installed = f"napari-medsynth {version('napari-medsynth')}"
-    found["SoftwareVersion"] = found["SoftwareVersion"] or installed
-    return found
+
+
+def _source_names(sources: Mapping[str, Any] | Iterable[str]) -> list[str]:
+    """The file of each source, or its modality where it came from no file."""
+    if not isinstance(sources, Mapping):
+        return list(sources)
+    files = {
+        modality: entry.get("file", "") if isinstance(entry, Mapping) else str(entry)
+        for modality, entry in sources.items()
+    }
+    return [file or modality for modality, file in files.items()]
+
+
+def _installed() -> str:
+    return version("napari-medsynth")
 
 
 def _plain(value: Any) -> Any:
