@@ -20,6 +20,7 @@ from torch import Tensor
 from napari_medsynth.errors import WeightsError
 
 REFUSED = 3
+MAX_SHARING = 4  # official files list their transformer three times
 
 
 def main(arguments: list[str]) -> int:
@@ -64,6 +65,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise WeightsError(
             f"{path.name} needs tensors only, but {', '.join(wrong[:3])} is none; "
             "save the network's state dict by itself."
+        )
+    n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in content.values())
+    n_held = path.stat().st_size
+    if n_bytes > MAX_SHARING * n_held:
+        raise WeightsError(
+            f"{path.name} claims {n_bytes} bytes of tensors and has {n_held}; "
+            "it is damaged or made to do harm, get it again."
         )
     return {str(key).removeprefix("module."): v for key, v in content.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -23,7 +25,16 @@ from napari_medsynth.catalogue import (
 from napari_medsynth.errors import WeightsError
 
 from ._read_checkpoint import REFUSED
-from .weights import first_few, load_weights, state_to_numpy
+from .import_vit import load_vit_npz
+from .weights import check_weights, first_few, load_weights, state_to_numpy
+
+__all__ = [
+    "import_checkpoint",
+    "infer_options",
+    "load_vit_npz",
+    "read_checkpoint",
+    "warm_start",
+]
 
 PATIENCE = 600  # [s] for reading one checkpoint
 REFERENCE = "https://arxiv.org/abs/2106.16031"
@@ -108,10 +119,14 @@ def import_checkpoint(
         limits="Imported; its quality was not measured here.",
         training={"imported_from": path.name},
     )
-    model = build_model(card)
-    load_weights(model, _with_counters(state, model), name=path.name)
-    arrays = state_to_numpy(model.state_dict())
+    with torch.device("meta"):  # names and shapes; no memory
+        model = build_model(card)
+    state = _with_counters(state, model)
+    check_weights(model, state, name=path.name)
+    arrays = state_to_numpy(state)
     _check_finite(arrays, path.name)
+    n_parameters = sum(p.numel() for p in model.parameters())
+    card = dataclasses.replace(card, parameters=n_parameters)
     return write_pack(output, card, arrays).path
 
 
@@ -223,12 +238,12 @@ def _transformer_options(
 ) -> dict[str, Any]:
     """Tell the sizes of the shared transformer by its weights."""
     hidden = "transformer_encoder.layer.0.ffn.fc1.weight"
-    n_tokens, embed_dim = state[positions].shape[-2:]
+    n_tokens, embed_dim = [0, 0, *state[positions].shape][-2:]
     side = round(n_tokens**0.5)
-    if side * side != n_tokens or hidden not in state:
+    if side * side != n_tokens or hidden not in state or state[hidden].ndim != 2:
         raise WeightsError(
-            f"{name} needs {hidden} and positions of a square grid, got {n_tokens} "
-            "positions; use a generator of the official ResViT code."
+            f"{name} needs a matrix {hidden} and positions of a square grid, got "
+            f"{n_tokens} positions; use a generator of the official ResViT code."
         )
     layers = {k.split(".")[2] for k in state if k.startswith("transformer_encoder.lay")}
     return {
@@ -253,12 +268,8 @@ def _modalities(
 
 def _with_counters(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     """Add the batch counters that checkpoints of old torch versions lack."""
-    counters = {
-        key: value
-        for key, value in model.state_dict().items()
-        if key.endswith(".num_batches_tracked")
-    }
-    return {**counters, **state}
+    keys = (k for k in model.state_dict() if k.endswith(".num_batches_tracked"))
+    return {**dict.fromkeys(keys, torch.tensor(0)), **state}
 
 
 def _check_finite(arrays: Mapping[str, np.ndarray], name: str) -> None:

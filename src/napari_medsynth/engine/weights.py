@@ -93,6 +93,18 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor], *, name: str) ->
     WeightsError
         If tensors are missing, unknown or of another shape; the first few are named.
     """
+    check_weights(model, state, name=name)
+    model.load_state_dict(dict(state))
+
+
+def check_weights(model: nn.Module, state: Mapping[str, Tensor], *, name: str) -> None:
+    """Compare names and shapes only, so that `model` may be on the meta device.
+
+    Raises
+    ------
+    WeightsError
+        As `load_weights`.
+    """
     wanted = model.state_dict()
     missing = [key for key in wanted if key not in state]
     unknown = [key for key in state if key not in wanted]
@@ -115,7 +127,6 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor], *, name: str) ->
             f"The weights of {name} do not fit {type(model).__name__}, "
             f"{'; '.join(complaints)}. Use the weights that belong to this network."
         )
-    model.load_state_dict(dict(state))
 
 
 def fold_batchnorm(model: nn.Module) -> nn.Module:
