@@ -8,7 +8,7 @@ marks=$2
 shift 2
 screen=()
 export NAPARI_ENSURE_PLUGIN_MAIN_THREAD=1
-# QT_LIBRARIES
+"$bin/python" scripts/check_window.py
 if [ "$(uname)" = Linux ] && [ -z "${DISPLAY:-}" ]; then
   if command -v xvfb-run > /dev/null; then
     screen=(xvfb-run -a -s "-screen 0 1600x1000x24")

@@ -46,7 +46,7 @@ IN_FUNCTIONS = {
     # The registry's build_model checks that it made a network.
     "torch": {"catalogue", "widgets", "doctor", "cli", "demo"},
     "scipy": {"io", "widgets", "demo", "doctor"},
-    "SimpleITK": {"io", "doctor", "widgets", "demo"},
+    "SimpleITK": {"io", "training", "widgets", "doctor", "demo"},
     "pydicom": {"io", "doctor", "prepare"},
     "nibabel": {"io", "doctor", "prepare"},
     "napari": {"demo", "hooks", "doctor"},

@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from napari_medsynth.doctor import State
+from napari_medsynth.doctor.window import examine_window, installed_binding
 from napari_medsynth.errors import MedSynthError
 
 from .pictures import save_montage, save_volumes
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from napari_medsynth.engine import Progress
 
-_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
 _SCREEN = "-screen 0 1600x1000x24"
 _PATIENCE = 300  # seconds for a window on a virtual screen
 
@@ -93,8 +93,11 @@ def has_screen() -> bool:
 
 def _why_no_window() -> str:
     """Say what a window lacks, apart from a screen; "" if nothing."""
-    if not any(find_spec(name) for name in _BINDINGS):
-        return 'there is no Qt here; pip install "napari-medsynth[qt]" adds it.'
+    if not installed_binding():
+        return 'there is no Qt; pip install "napari-medsynth[qt]" adds it.'
+    for finding in examine_window():
+        if finding.state is State.bad:
+            return f"{finding.text}. This adds it: {finding.fix}"
     if has_screen() or shutil.which("xvfb-run"):
         return ""
     return "there is no screen and no xvfb-run; apt-get install -y xvfb xauth adds one."

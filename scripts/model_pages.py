@@ -1,0 +1,161 @@
+"""Write docs/models/ from the embedded cards and docs/reference/cli.md from the CLI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from napari_medsynth.catalogue import ModelCard, list_cards, origin_of
+from napari_medsynth.cli.app import app
+
+DOCS = Path(__file__).parents[1] / "docs"
+GENERATED = "<!-- Written by scripts/model_pages.py: make model-pages -->"
+
+
+def main() -> None:
+    """Write every page."""
+    for path, text in pages().items():
+        (DOCS / path).parent.mkdir(parents=True, exist_ok=True)
+        (DOCS / path).write_text(text, encoding="utf-8")
+        print(f"docs/{path}")
+
+
+def pages() -> dict[str, str]:
+    """Give all generated pages by their path in docs/."""
+    cards = [card for card in list_cards() if origin_of(card.id) == "embedded"]
+    return {
+        "models/index.md": _index(cards),
+        **{f"models/{card.id}.md": _model(card) for card in cards},
+        "reference/cli.md": _command_line(),
+    }
+
+
+def _index(cards: list[ModelCard]) -> str:
+    rows = [
+        f"| [{card.id}]({card.id}.md) | {card.title} | {_sources(card)} | "
+        f"{', '.join(card.outputs)} | {card.parameters / 1e6:.1f} M |"
+        for card in cards
+    ]
+    return _page(
+        "# Models",
+        "These come with the package. [Official weights](../how-to/import-official-"
+        "weights.md) and [other packages](../how-to/add-provider.md) add more.",
+        "\n".join(
+            [
+                "| id | title | sources | makes | parameters |",
+                "| --- | --- | --- | --- | --- |",
+                *rows,
+            ]
+        ),
+    )
+
+
+def _model(card: ModelCard) -> str:
+    facts = {
+        "task": card.task,
+        "sources": _sources(card),
+        "makes": ", ".join(card.outputs),
+        "planes": ", ".join(card.planes),
+        "in-plane spacing": f"{card.spacing:g} mm" if card.spacing else "any",
+        "network": f"`{card.factory}` "
+        + ", ".join(f"{k}={v}" for k, v in card.options.items()),
+        "parameters": f"{card.parameters:,}",
+        "normalisation statistics": card.norm_statistics,
+        "licence of the weights": card.licence,
+        "reference": card.reference,
+        "sha256": f"`{card.sha256}`",
+    }
+    table = [f"| {key} | {value} |" for key, value in facts.items() if value]
+    parts = [
+        f"# {card.title}",
+        f"`{card.id}`",
+        "\n".join(["| | |", "| --- | --- |", *table]),
+        f"## Training\n\n{card.training_data}",
+        _mapping(card.training),
+        f"## Limits\n\n{card.limits}",
+    ]
+    if card.quality:
+        parts.append("## Measured quality\n\n" + _quality(card))
+    return _page(*parts)
+
+
+def _quality(card: ModelCard) -> str:
+    keys = list(dict.fromkeys(key for row in card.quality for key in row))
+    rows = [
+        "| " + " | ".join(_cell(row.get(key, "")) for key in keys) + " |"
+        for row in card.quality
+    ]
+    head = "| " + " | ".join(key.replace("_", " ") for key in keys) + " |"
+    return "\n".join([head, "|" + " --- |" * len(keys), *rows])
+
+
+def _mapping(values: object) -> str:
+    if not isinstance(values, dict) or not values:
+        return ""
+    rows = [f"| {key.replace('_', ' ')} | {_cell(v)} |" for key, v in values.items()]
+    return "\n".join(["| | |", "| --- | --- |", *rows])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {_cell(v)}" for k, v in value.items())
+    return str(value).replace("|", "\\|")
+
+
+def _sources(card: ModelCard) -> str:
+    inputs = ", ".join(card.inputs)
+    return f"any of {inputs}" if card.is_unified else inputs
+
+
+def _command_line() -> str:
+    root = typer.main.get_command(app)
+    intro = (
+        "`medsynth` does what the widgets do, without Qt. Exit codes: 0 done; 1 "
+        "refused, with one sentence on stderr; 2 wrong usage; 130 interrupted."
+    )
+    return _page("# Command line", intro, *_commands(root, "medsynth"))
+
+
+def _commands(command: Any, name: str) -> Iterator[str]:
+    """Describe a command and those below it."""
+    if children := getattr(command, "commands", None):
+        for child, one in children.items():
+            yield from _commands(one, f"{name} {child}")
+        return
+    help_text = (command.help or "").replace("[bold]", "**").replace("[/]", "**")
+    rows = [_option(one) for one in command.params if one.name != "help"]
+    yield f"## {name}\n\n{_plain(help_text)}"
+    if rows:
+        yield "\n".join(["| option | |", "| --- | --- |", *rows])
+
+
+def _option(parameter: Any) -> str:
+    """Give a row of the table; in our own words, which no release of typer changes."""
+    is_option = parameter.param_type_name == "option"
+    names = [*parameter.opts, *parameter.secondary_opts]
+    name = ", ".join(names if is_option else [parameter.name.upper()])
+    text = parameter.help or ""
+    if parameter.required:
+        text += " Required."
+    elif parameter.default not in (None, False, "", ()) and is_option:
+        text += f" By default {getattr(parameter.default, 'value', parameter.default)}."
+    return f"| `{name}` | {_cell(text)} |"
+
+
+def _plain(text: str) -> str:
+    return "\n".join(line.strip() for line in text.splitlines()).strip()
+
+
+def _page(*parts: str) -> str:
+    return "\n\n".join([GENERATED, *filter(None, parts)]) + "\n"
+
+
+if __name__ == "__main__":
+    main()
