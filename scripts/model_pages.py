@@ -145,12 +145,19 @@ def _option(parameter: Any) -> str:
     if parameter.required:
         text += " Required."
     elif parameter.default not in (None, False, "", ()) and is_option:
-        text += f" By default {getattr(parameter.default, 'value', parameter.default)}."
+        value = getattr(parameter.default, "value", parameter.default)
+        text = f"{text.rstrip('.')} (default: {value})."
     return f"| `{name}` | {_cell(text)} |"
 
 
 def _plain(text: str) -> str:
-    return "\n".join(line.strip() for line in text.splitlines()).strip()
+    """Make Markdown of a help text: a paragraph that is a command becomes code."""
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+    return "\n\n".join(
+        f"```sh\n{part}\n```" if part.startswith("medsynth ") else part
+        for part in paragraphs
+        if part
+    )
 
 
 def _page(*parts: str) -> str:
