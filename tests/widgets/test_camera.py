@@ -10,7 +10,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_medsynth.io import Volume, layer_tuple
-from napari_medsynth.widgets._camera import attach_radiological_camera
+from napari_medsynth.widgets._camera import attach_radiological_camera, on_activate
 
 AXIAL, CORONAL, SAGITTAL = (0, 1, 2), (1, 0, 2), (2, 0, 1)
 
@@ -117,6 +117,25 @@ def test_the_camera_does_not_keep_a_viewer_alive():
     gc.collect()
 
     assert alive() is None
+
+
+def test_the_camera_comes_with_the_first_file_that_is_opened(monkeypatch):
+    viewer = ViewerModel()
+    monkeypatch.setattr("napari.current_viewer", lambda: viewer)
+
+    on_activate()
+
+    viewer.add_image(np.zeros((4, 5, 6), np.float32))
+    viewer.dims.order = CORONAL
+    assert orientation(viewer) == ("away", "up", "right")
+
+
+def test_reading_without_a_viewer_needs_no_camera(monkeypatch):
+    monkeypatch.setattr("napari.current_viewer", lambda: None)
+    on_activate()
+
+    monkeypatch.delitem(sys.modules, "napari")
+    on_activate()
 
 
 def head_with_a_blob() -> Volume:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -24,6 +25,20 @@ def attach_radiological_camera(viewer: ViewerModel) -> None:
     model = getattr(viewer, "__wrapped__", viewer)  # plugins are handed a proxy
     if model not in _cameras:
         _cameras[model] = _RadiologicalCamera(model)
+
+
+def on_activate(context: Any = None) -> None:
+    """Attach the camera of the open viewer: npe2 calls this when MedSynth first reads.
+
+    Without a viewer (a script that reads through npe2) there is nothing to do.
+    """
+    if "napari" not in sys.modules:
+        return
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    if viewer is not None:
+        attach_radiological_camera(viewer)
 
 
 class _RadiologicalCamera:
