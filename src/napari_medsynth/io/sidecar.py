@@ -41,13 +41,14 @@ def sidecar_text(volume: Volume) -> str:
 def header_texts(volume: Volume) -> dict[str, str]:
     """Give the header entries of a synthetic volume; a NIfTI keeps the first only."""
     origin = _origin(volume)
-    return {
+    texts = {
         "ITK_FileNotes": f"{_HEADER_START} {origin['ModelId']}".strip()[:79],
         "SyntheticData": "true",
         "Description": DESCRIPTION,
         "ModelId": str(origin["ModelId"]),
         "ModelSHA256": str(origin["ModelSHA256"]),
     }
+    return {key: text for key, text in texts.items() if text}
 
 
 def read_sidecar(path: Path, header: Mapping[str, str] | None = None) -> dict[str, Any]:

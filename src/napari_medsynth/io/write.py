@@ -74,10 +74,11 @@ def _suffix(volume: Volume, path: Path) -> str:
             f"A file name ending in {', '.join(SUFFIXES)} is needed to write a volume, "
             f"got {path.name!r}: choose one of these formats."
         )
-    if suffix.startswith(".nii") and volume.data.shape[0] > 1 and volume.shape[0] == 1:
+    n_channels = volume.data.shape[0]
+    if suffix.startswith(".nii") and n_channels > 1:
         raise VolumeError(
-            "NIfTI cannot place a single slice of several channels: choose .nrrd or "
-            ".mha."
+            f"A NIfTI file holds one channel, got {n_channels}: choose .nrrd or .mha, "
+            "or write the channels one by one."
         )
     return suffix
 
