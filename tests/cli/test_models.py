@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from napari_medsynth.catalogue import write_pack
 
 KEYS = {"id", "family", "task", "title", "inputs", "outputs", "parameters", "sha256"}
@@ -103,6 +105,22 @@ def test_checkpoint_needs_its_modalities(medsynth, tmp_path):
 
     assert done.code == 2
     assert "--inputs" in done.err
+
+
+def test_checkpoint_becomes_a_model(medsynth, tmp_path, tiny_weights):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "net.pth"
+    torch.save({k: torch.from_numpy(v) for k, v in tiny_weights.items()}, path)
+    named = ["--inputs", "t1", "T2", "PD", "FLAIR", "--outputs", "T1", "T2", "PD"]
+
+    done = medsynth(
+        "models", "import", path, "--id", "own", *named, "FLAIR", "--unified"
+    )
+
+    assert done.code == 0, done.err
+    card = medsynth("models", "show", "own", "--json").json
+    assert card["inputs"] == card["outputs"] == ["T1", "T2", "PD", "FLAIR"]
+    assert card["norm_statistics"] == "batch"
 
 
 def test_wrong_usage_is_exit_code_2(medsynth):

@@ -1,5 +1,5 @@
 """``python -m napari_medsynth.cli``: the same as ``medsynth``."""
 
-from .app import main
+from . import main
 
 main()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from napari_medsynth.io import Study
+from napari_medsynth.io import Study, read_study
 from napari_medsynth.io.modality import MODALITIES
 
 _BY_LOWER_CASE = {modality.lower(): modality for modality in MODALITIES}
@@ -42,6 +42,8 @@ def parse_inputs(words: Sequence[str]) -> tuple[dict[str, Path], list[Path]]:
     for word in words:
         name, equals, value = word.partition("=")
         is_named = bool(equals) and not Path(word).exists()
+        if is_named and not value:
+            raise typer.BadParameter(f"{word!r} needs a path after the '='.")
         path = Path(value if is_named else word).expanduser()
         if not path.exists():
             raise typer.BadParameter(f"{path} does not exist.")
@@ -63,20 +65,28 @@ def read_inputs(named: dict[str, Path], unnamed: list[Path]) -> Study:
     VolumeError
         If a file cannot be read, or its contrast not be guessed.
     """
-    from napari_medsynth.io import read_study
-
     if not unnamed:
         return read_study(named)
     is_folder = len(unnamed) == 1 and unnamed[0].is_dir()
-    guessed = read_study(unnamed[0] if is_folder else unnamed)
-    if not named:
-        return guessed
+    guessed = _real(read_study(unnamed[0] if is_folder else unnamed))
     given = read_study(named)
     return Study(
         {**guessed.volumes, **given.volumes},
         subject=guessed.subject or given.subject,
         notes=(*guessed.notes, *given.notes),
     )
+
+
+def _real(study: Study) -> Study:
+    """Leave out synthetic volumes: results of an earlier run that lie beside scans."""
+    notes = [
+        f"{volume.name} was left out: it is synthetic; to use it all the same, give "
+        f"{modality}=PATH."
+        for modality, volume in study.volumes.items()
+        if volume.is_synthetic
+    ]
+    volumes = {m: v for m, v in study.volumes.items() if not v.is_synthetic}
+    return Study(volumes, subject=study.subject, notes=(*study.notes, *notes))
 
 
 def parse_slices(text: str) -> Sequence[int] | None:

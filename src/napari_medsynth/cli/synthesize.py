@@ -156,6 +156,7 @@ class _Job:
         study = read_inputs(named, unnamed)
         for modality in study.modalities:
             warn(f"{modality}: {text}" for text in study[modality].warnings)
+        warn(study.notes)
         targets = self.targets or [m for m in self.card.outputs if m not in study]
         self._check(set(study.modalities), targets)
 
