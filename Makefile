@@ -42,7 +42,7 @@ format: $(INSTALLED)  ## Let ruff rewrite the files
 
 docs: $(DOCS_INSTALLED)  ## Build the documentation into site/
 	$(BIN)/python scripts/model_pages.py
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "The documentation is in site/index.html"
 
 model-pages: $(INSTALLED)  ## Write docs/models/ from the model cards
@@ -70,15 +70,15 @@ $(BIN)/python:
 # torch first: the largest download, and its own line, so that TORCH can name any build.
 $(INSTALLED): pyproject.toml | $(BIN)/python
 	@echo "Installing (once; some minutes): pip"
-	@$(PIP) install --quiet --upgrade "pip>=25.1"
+	@$(PIP) install -qq --upgrade "pip>=25.1"
 	@echo "Installing: $(TORCH)"
-	@$(PIP) install --quiet $(TORCH)
+	@$(PIP) install -qq $(TORCH)
 	@echo "Installing: napari, Qt and the tools of the tests"
-	@$(PIP) install --quiet --editable ".[qt]" --group test --group lint
+	@$(PIP) install -qq --editable ".[qt]" --group test --group lint
 	@touch $@
 
 $(DOCS_INSTALLED): $(INSTALLED)
-	@$(PIP) install --quiet --group docs
+	@$(PIP) install -qq --group docs
 	@touch $@
 
 clean:  ## Delete what can be made again, the environment included
