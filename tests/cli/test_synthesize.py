@@ -204,6 +204,9 @@ def test_folder_that_is_a_file_is_one_sentence(study, tmp_path):
 
     with pytest.raises(VolumeError, match="cannot be written to"):
         _outputs.write_all({"a.nii.gz": study["T1"]}, tmp_path / "out")
+    with pytest.raises(VolumeError, match="choose another with -o"):
+        _outputs.check_writable(tmp_path / "out" / "more")
+    _outputs.check_writable(tmp_path / "new" / "folder")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +34,20 @@ def check_absent(folder: Path, patterns: Iterable[str]) -> None:
             raise VolumeError(
                 f"{path} exists; give --overwrite to replace it, or another folder."
             )
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse to go on if nothing can be written to `folder`, which need not exist.
+
+    Raises
+    ------
+    VolumeError
+        If so.
+    """
+    paths = (folder.absolute(), *folder.absolute().parents)
+    there = next(path for path in paths if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise VolumeError(f"{folder} cannot be written to; choose another with -o.")
 
 
 def write_all(volumes: dict[str, Volume], folder: Path) -> dict[str, Path]:

@@ -16,7 +16,13 @@ from napari_medsynth.io.sidecar import SUFFIXES
 
 from ._console import say, say_json, warn
 from ._inputs import parse_inputs, parse_modality, parse_slices, read_inputs
-from ._outputs import attention_name, check_absent, image_name, write_all
+from ._outputs import (
+    attention_name,
+    check_absent,
+    check_writable,
+    image_name,
+    write_all,
+)
 from ._progress import follow
 
 if TYPE_CHECKING:
@@ -178,6 +184,7 @@ class _Job:
         """Refuse what cannot be made or written, before a long run."""
         if reason := self.card.why_not(sources, targets):
             raise CardError(reason)
+        check_writable(self.folder)
         if not self.overwrite:
             names = [
                 image_name(target, self.card.id, self.suffix) for target in targets
