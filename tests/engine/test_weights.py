@@ -12,7 +12,6 @@ from napari_medsynth.catalogue import ModelCard, write_pack
 from napari_medsynth.engine.weights import (
     N_CACHED,
     fold_batchnorm,
-    forget_models,
     load_model,
     load_weights,
     numpy_to_state,
@@ -61,15 +60,6 @@ def card_of(card_id: str = "tiny", **values) -> ModelCard:
         outputs=("FLAIR",),
         **values,
     )
-
-
-@pytest.fixture
-def models_home(tmp_path, monkeypatch):
-    """An empty user folder, and no network kept from another test."""
-    monkeypatch.setenv("MEDSYNTH_HOME", str(tmp_path))
-    forget_models()
-    yield tmp_path / "models"
-    forget_models()
 
 
 def packed(folder, card: ModelCard, *, seed: int = 0, dtype=np.float32) -> ModelCard:
