@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -22,4 +23,5 @@ def train(
     """Train a model as a configuration file says; print the path of its pack."""
     from napari_medsynth.training import train_from_config
 
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     say(train_from_config(config, output=output))
