@@ -97,8 +97,20 @@ def test_other_files_are_refused(tmp_path, weights):
         read_pack(text)
     with pytest.raises(WeightsError, match="not a model pack"):
         read_pack(foreign)
-    with pytest.raises(WeightsError, match=r"cannot be read|not a whole"):
+    with pytest.raises(WeightsError, match="is a folder"):
         read_pack(tmp_path)
+
+
+def test_type_that_numpy_lacks_is_named(tmp_path, card):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    path = tmp_path / "bf16.safetensors"
+    metadata = {"medsynth_format": "1", "card": json.dumps(card.to_json())}
+    save_file({"w": torch.ones(3, dtype=torch.bfloat16)}, path, metadata=metadata)
+
+    with pytest.raises(WeightsError, match=r"float16, float32.*bfloat16"):
+        read_pack(path).weights()
 
 
 def test_newer_format_asks_for_an_update(tmp_path, weights):

@@ -177,6 +177,8 @@ def _opened(path: Path) -> Iterator[Any]:
     """Open a safetensors file with numpy; every failure is a WeightsError."""
     from safetensors import SafetensorError, safe_open
 
+    if path.is_dir():
+        raise WeightsError(f"{path} is a folder; give the file of a pack.")
     try:
         with safe_open(path, framework="numpy") as file:
             yield file
@@ -184,7 +186,12 @@ def _opened(path: Path) -> Iterator[Any]:
         raise WeightsError(f"{path} does not exist; give the file of a pack.") from err
     except OSError as err:
         raise WeightsError(f"{path} cannot be read: {err}.") from err
-    except (SafetensorError, TypeError) as err:
+    except TypeError as err:  # numpy has no bfloat16 or float8
+        raise WeightsError(
+            f"{path} needs weights of {', '.join(_DTYPES)} ({_first_line(err)}); write "
+            "the pack again with one of these."
+        ) from err
+    except SafetensorError as err:
         raise WeightsError(
             f"{path} is not a whole safetensors file ({_first_line(err)}); "
             "get it again."
