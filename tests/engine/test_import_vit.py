@@ -165,6 +165,15 @@ def test_another_size_is_refused_before_anything_changes(tmp_path):
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 
 
+def test_positions_that_are_no_square_are_refused(tmp_path):
+    arrays = vit_arrays()
+    name = "Transformer/posembed_input/pos_embedding"
+    arrays[name] = synthetic(name, (1, 6, EMBED_DIM))
+
+    with pytest.raises(WeightsError, match=r"pos_embedding has shape \(1, 6, 8\)"):
+        load_vit_npz(tiny(), saved(tmp_path, arrays))
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"<html>quota exceeded</html>", b"PK\x03\x04xx"]
 )

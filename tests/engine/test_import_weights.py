@@ -94,6 +94,13 @@ def test_sizes_are_told_by_the_shapes():
     }
 
 
+def test_positions_that_are_no_square_are_refused():
+    state = tiny(token_grid=(2, 3)).state_dict()
+
+    with pytest.raises(WeightsError, match="square grid, got 6 positions"):
+        infer_options(state, name="x")
+
+
 def test_published_sizes_are_told_by_the_shapes():
     with torch.device("meta"):
         state = ResViT(3, 1).state_dict()

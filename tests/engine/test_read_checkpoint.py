@@ -5,9 +5,15 @@ import subprocess
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from napari_medsynth.engine import import_weights
-from napari_medsynth.engine._read_checkpoint import canonical_state, read_state
+from napari_medsynth.engine._read_checkpoint import (
+    REFUSED,
+    canonical_state,
+    main,
+    read_state,
+)
 from napari_medsynth.engine.import_weights import read_checkpoint
 from napari_medsynth.errors import WeightsError
 
@@ -152,3 +158,14 @@ def test_tensors_larger_than_their_file_are_refused(tmp_path):
 def test_missing_files_are_refused(tmp_path):
     with pytest.raises(WeightsError, match=r"nothing\.pth is no file"):
         read_checkpoint(tmp_path / "nothing.pth")
+
+
+def test_the_child_writes_plain_tensors_or_says_why_not(tmp_path, capsys):
+    source, target = saved(tmp_path, official()), tmp_path / "state.safetensors"
+
+    assert main([str(source), str(target)]) == 0
+    assert load_file(target).keys() == tiny_state().keys()
+
+    saved(tmp_path, {})
+    assert main([str(source), str(target)]) == REFUSED
+    assert "holds no named tensors" in capsys.readouterr().err
