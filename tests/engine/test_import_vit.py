@@ -165,12 +165,13 @@ def test_another_size_is_refused_before_anything_changes(tmp_path):
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 
 
-def test_positions_that_are_no_square_are_refused(tmp_path):
+@pytest.mark.parametrize("shape", [(1, 6, EMBED_DIM), (1, 1, EMBED_DIM), (5,), ()])
+def test_positions_that_are_no_square_grid_are_refused(tmp_path, shape):
     arrays = vit_arrays()
     name = "Transformer/posembed_input/pos_embedding"
-    arrays[name] = synthetic(name, (1, 6, EMBED_DIM))
+    arrays[name] = synthetic(name, shape) if shape else np.array("text")
 
-    with pytest.raises(WeightsError, match=r"pos_embedding has shape \(1, 6, 8\)"):
+    with pytest.raises(WeightsError, match="pos_embedding has shape"):
         load_vit_npz(tiny(), saved(tmp_path, arrays))
 
 

@@ -60,8 +60,12 @@ def load_vit_npz(model: nn.Module, path: Path | str) -> None:
     state = model.state_dict()
     filled: dict[str, Tensor] = {}
     for key, (source, grid) in wanted.items():
-        filled[key] = _converted(arrays[source], key, grid)
-        if filled[key].shape != state[key].shape:
+        try:
+            filled[key] = _converted(arrays[source], key, grid)
+            is_fitting = filled[key].shape == state[key].shape
+        except (IndexError, RuntimeError, TypeError, ValueError):
+            is_fitting = False  # other dimensions, or not numbers
+        if not is_fitting:
             raise WeightsError(
                 f"{path.name}: {source} has shape {arrays[source].shape}, which does "
                 f"not fit {key} {tuple(state[key].shape)}; a ResViT with the sizes of "
