@@ -68,7 +68,11 @@ def available_devices() -> list[str]:
 
 
 def choose_precision(
-    precision: str, device: torch.device, *, n_parameters: int | None = None
+    precision: str,
+    device: torch.device,
+    *,
+    n_parameters: int | None = None,
+    norm_statistics: str = "running",
 ) -> str:
     """Give "fp32", "bf16" or "fp16"; "auto" takes what is faster at a small error.
 
@@ -80,6 +84,8 @@ def choose_precision(
         Where the network runs.
     n_parameters : int, optional
         Size of the network; small ones gain nothing from bf16 on a CPU.
+    norm_statistics : {"running", "batch"}
+        See `ModelCard`.
 
     Raises
     ------
@@ -89,9 +95,16 @@ def choose_precision(
     Notes
     -----
     "auto" is bf16 on a CPU with AVX512-BF16 or AMX, bf16 on a CUDA device that computes
-    in it (Ampere and later), fp16 on older ones from Volta on, else fp32.
+    in it (Ampere and later), fp16 on older ones from Volta on, else fp32. Where the
+    norms use the statistics of each slice ("batch") it is fp32.
+
+    Error of bf16 against fp32, original ResViT with the weights of the golden vectors,
+    output in [-1, 1]: rms 0.0038, at most 0.02 with running statistics (54 dB); rms
+    0.020, at most 0.09 with those of each slice (40 dB), hence the exception.
     """
     if precision == "auto":
+        if norm_statistics == "batch":
+            return "fp32"
         if device.type == "cuda":
             return _cuda_precision(device)
         is_large = n_parameters is None or n_parameters >= _MIN_BF16_PARAMETERS

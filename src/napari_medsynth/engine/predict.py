@@ -166,8 +166,12 @@ def _choose(
     """Choose device and precision; a given model stays what it is on "auto"."""
     if model is None:
         chosen = choose_device(device)
-        size = card.parameters or None
-        return chosen, choose_precision(precision, chosen, n_parameters=size)
+        return chosen, choose_precision(
+            precision,
+            chosen,
+            n_parameters=card.parameters or None,
+            norm_statistics=card.norm_statistics,
+        )
     chosen = _home(model) if device == "auto" else choose_device(device)
     precision = "fp32" if precision == "auto" else precision
     return chosen, choose_precision(precision, chosen)
