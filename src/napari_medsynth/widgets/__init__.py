@@ -1,1 +1,1 @@
-"""widgets."""
+"""The only code that imports Qt or napari: one dock widget per file."""

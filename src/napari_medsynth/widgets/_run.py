@@ -1,0 +1,167 @@
+"""SynthesisRun: one synthesis, from its request to its layers."""
+
+from __future__ import annotations
+
+from io import StringIO
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from napari.utils import progress
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_medsynth.io.geometry import layer_metadata, layer_transform
+
+from ._growing import GrowingLayer
+from ._layers import unique_name
+from ._request import Request, run_request
+from ._worker import Slots, start_worker, tell_error
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.qt.threading import GeneratorWorker
+
+    from napari_medsynth.engine import Progress, Result
+    from napari_medsynth.io import Volume
+
+_ACTIVITY_EVERY = 250  # ms
+
+
+class SynthesisRun(QObject):
+    """Runs a `Request` in a worker and fills one new layer per target as it goes.
+
+    Signals: `progressed` with a Progress; `ended` once, last, with a sentence.
+    """
+
+    progressed = Signal(object)
+    ended = Signal(str)
+
+    def __init__(
+        self, viewer: Viewer, request: Request, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._request = request
+        self._worker: GeneratorWorker | None = None
+        self._outcome = ""
+        self._started = 0.0
+        self.is_cancelled = False
+        title = request.card.title
+        self._growing = {
+            modality: GrowingLayer(
+                viewer,
+                request,
+                modality,
+                f"{modality} (synthetic: {title})",
+                parent=self,
+            )
+            for modality in request.targets
+        }
+        viewer.layers.selection = {g.layer for g in self._growing.values()}
+        targets = ", ".join(request.targets)
+        self._activity = progress(
+            total=request.n_slices,
+            desc=f"Synthesising {targets}",
+            file=StringIO(),  # napari's activity dock shows it, the terminal need not
+        )
+        self._n_done = 0
+        self._activity_timer = QTimer(self)
+        self._activity_timer.setInterval(_ACTIVITY_EVERY)
+        self._activity_timer.timeout.connect(self._on_activity_due)
+        self._viewer.layers.events.removed.connect(self._on_layer_removed)
+
+    def start(self) -> None:
+        """Start the worker."""
+        slots: Slots = {
+            "yielded": self._on_yielded,
+            "returned": self._on_returned,
+            "errored": self._on_errored,
+            "finished": self._on_finished,
+        }
+        self._started = perf_counter()
+        self._activity_timer.start()
+        self._worker = start_worker(run_request, self._request, slots=slots)
+
+    def cancel(self) -> None:
+        """Stop after the batch that is being computed; what is done stays."""
+        self.is_cancelled = True
+        if self._worker is not None:
+            self._worker.quit()
+
+    def abandon(self) -> None:
+        """Stop, and touch neither viewer nor widgets again: they are going away."""
+        self.cancel()
+        if self._worker is None:
+            return
+        for name in ("yielded", "returned", "errored", "finished"):
+            getattr(self._worker, name).disconnect()
+        self._worker = None
+        self._close()
+
+    def _on_yielded(self, step: Progress) -> None:
+        for modality, images in step.partial.items():
+            self._growing[modality].fill(step.slices, images)
+        self._n_done = step.done
+        self.progressed.emit(step)
+
+    def _on_returned(self, result: Result) -> None:
+        for modality, volume in result.volumes.items():
+            metadata = layer_metadata(volume)
+            if modality in self._growing:
+                self._growing[modality].finish(volume.data[0], metadata)
+        for name, volume in result.attention.items():
+            self._add_attention(name, volume)
+        made = ", ".join(self._growing)
+        self._outcome = f"Made {made} in {perf_counter() - self._started:.1f} s."
+
+    def _on_activity_due(self) -> None:
+        # napari's bar processes events whenever it is set, so that anything may happen
+        # in here, also the end of this run: never set it while handling a result
+        self._activity_timer.stop()
+        self._activity.update(self._n_done - self._activity.n)
+        if self._worker is not None:
+            self._activity_timer.start()
+
+    def _on_errored(self, error: Exception) -> None:
+        self._outcome = tell_error(error)
+        self._remove_empty()
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        if self.is_cancelled and not self._outcome:
+            self._outcome = "Cancelled; what was done stays."
+            self._remove_empty()
+        self._close()
+        self.ended.emit(self._outcome)
+
+    def _on_layer_removed(self, event: Any) -> None:
+        """Someone removed every result: nobody waits for the rest."""
+        is_over = self._worker is None or self._outcome
+        if not is_over and not any(g.is_in_viewer for g in self._growing.values()):
+            self.cancel()
+
+    def _remove_empty(self) -> None:
+        """Take away layers that got no slice at all."""
+        if self._n_done == 0:
+            for growing in self._growing.values():
+                growing.remove()
+
+    def _close(self) -> None:
+        self._activity_timer.stop()
+        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        self._activity.close()
+
+    def _add_attention(self, name: str, volume: Volume) -> None:
+        """Lay an attention map over the anatomy, coarse as it is."""
+        title = f"attention {name} ({self._request.card.title})"
+        metadata = {**layer_metadata(volume), "modality": "", "role": "attention"}
+        place = {**layer_transform(volume), "units": self._request.place["units"]}
+        self._viewer.add_image(
+            volume.data[0],
+            name=unique_name(self._viewer, title),
+            metadata={"medsynth": metadata},
+            colormap="inferno",
+            blending="additive",
+            opacity=0.6,
+            interpolation2d="linear",
+            **place,
+        )

@@ -1,0 +1,304 @@
+"""Parts of docks: they show and ask."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from napari_medsynth.widgets.parts import model_box, run_box
+from napari_medsynth.widgets.parts.card_view import (
+    CardView,
+    card_html,
+    measured_quality,
+)
+from napari_medsynth.widgets.parts.modality_table import ModalityTable, assign_layers
+from napari_medsynth.widgets.parts.model_box import ModelBox
+from napari_medsynth.widgets.parts.options_box import OptionsBox, RunOptions
+from napari_medsynth.widgets.parts.run_box import RunBox
+from napari_medsynth.widgets.parts.state_chip import State, StateChip
+
+
+def image(name, **known):
+    metadata = {"medsynth": known} if known else {}
+    return Image(np.zeros((2, 3, 4), np.float32), name=name, metadata=metadata)
+
+
+@pytest.fixture
+def table(qtbot, unified):
+    widget = ModalityTable()
+    qtbot.addWidget(widget)
+    widget.set_card(unified)
+    return widget
+
+
+def test_layers_are_assigned_by_metadata_then_name():
+    t1 = image("scan 1", modality="T1")
+    flair = image("sub-01_FLAIR")
+    other = image("something")
+
+    assigned = assign_layers(("T1", "T2", "FLAIR"), [other, flair, t1], {})
+
+    assert assigned == {"T1": t1, "T2": None, "FLAIR": flair}
+
+
+def test_first_of_two_layers_wins_and_a_choice_goes_first():
+    first, second = image("T1 a"), image("T1 b")
+
+    assert assign_layers(("T1",), [first, second], {}) == {"T1": first}
+    assert assign_layers(("T1",), [first, second], {"T1": second}) == {"T1": second}
+    assert assign_layers(("T1",), [first, second], {"T1": None}) == {"T1": None}
+
+
+def test_synthetic_layers_are_not_assigned():
+    made = image("T1 (synthetic: x)", modality="T1", synthetic=True)
+
+    assert assign_layers(("T1",), [made], {}) == {"T1": None}
+
+
+def test_only_grey_images_without_a_role_are_offered(table):
+    colour = Image(np.zeros((5, 5, 3)), rgb=True, name="T1 colour")
+    labels = Labels(np.zeros((5, 5), int), name="T1 labels")
+    attention = image("T1 attention", role="attention")
+
+    table.set_layers([colour, labels, attention, image("T1")])
+
+    assert table.rows["T1"].combo.count() == 2
+
+
+def test_rows_follow_layers_that_come_and_go(table):
+    t1, t2 = image("T1"), image("T2")
+    table.set_layers([t1])
+    assert list(table.sources()) == ["T1"]
+    table.set_layers([t1, t2])
+    assert list(table.sources()) == ["T1", "T2"]
+    table.set_layers([t2])
+    assert list(table.sources()) == ["T2"]
+    assert table.targets() == ("T1", "PD", "FLAIR")
+
+
+def test_a_renamed_layer_moves_to_its_row(table):
+    layer = image("scan")
+    table.set_layers([layer])
+    assert table.sources() == {}
+
+    layer.name = "FLAIR"
+    table.set_layers([layer])
+
+    assert table.sources() == {"FLAIR": layer}
+
+
+def test_a_layer_chosen_by_hand_stays_until_it_goes(table):
+    t1, other = image("T1"), image("other")
+    table.set_layers([t1, other])
+    combo = table.rows["T1"].combo
+
+    combo.setCurrentIndex(2)
+    combo.activated.emit(2)
+    table.set_layers([t1, other])
+    assert table.sources() == {"T1": other}
+
+    table.set_layers([t1])
+    assert table.sources() == {"T1": t1}
+
+
+def test_none_chosen_by_hand_makes_a_target(table):
+    table.set_layers([image("T1"), image("T2")])
+    combo = table.rows["T1"].combo
+
+    combo.setCurrentIndex(0)
+    combo.activated.emit(0)
+
+    assert "T1" in table.targets()
+
+
+def test_check_box_and_chip_change_the_state(table):
+    table.set_layers([image("T1")])
+    row = table.rows["T1"]
+
+    row.box.click()
+    assert row.state is State.TARGET
+    row.box.click()
+    assert row.state is State.SOURCE
+    seen = []
+    for _ in range(3):
+        QTest.mouseClick(row.chip, Qt.MouseButton.LeftButton)
+        seen.append(row.state)
+    assert seen == [State.TARGET, State.IGNORED, State.SOURCE]
+
+
+def test_a_modality_without_layer_cannot_be_a_source(table):
+    row = table.rows["PD"]
+
+    assert not row.box.isEnabled()
+    QTest.keyClick(row.chip, Qt.Key.Key_Space)
+    assert row.state is State.IGNORED
+    QTest.keyClick(row.chip, Qt.Key.Key_Space)
+    assert row.state is State.TARGET
+
+
+def test_a_state_survives_a_change_of_card_and_back(table, unified, one_to_one):
+    table.set_layers([image("T1")])
+    table.set_state("T1", State.TARGET)
+
+    table.set_card(one_to_one)
+    assert list(table.rows) == ["T1", "CT"]
+    assert table.sources() != {}  # this card cannot make a T1
+    table.set_card(unified)
+
+    assert table.rows["T1"].state is State.TARGET
+
+
+def test_chip_paints_every_state(qtbot):
+    chip = StateChip()
+    qtbot.addWidget(chip)
+    pictures = []
+    for state in State:
+        chip.set_state(state, tuple(State))
+        pictures.append(chip.grab().toImage())
+        assert chip.accessibleName() == state
+    assert pictures[0] != pictures[1] != pictures[2]
+
+
+def test_card_text_of_others_is_escaped_and_addresses_are_links(unified):
+    html = card_html(unified)
+
+    assert "<b>at all</b>" not in html
+    assert "&lt;b&gt;at all&lt;/b&gt;." in html
+    assert "<a href='https://example.org/paper'>" in html
+    assert "27.2" in html
+
+
+def test_card_without_measurements_says_so(qtbot, one_to_one):
+    view = CardView()
+    qtbot.addWidget(view)
+    view.set_card(one_to_one)
+    assert "not measured" in view.toPlainText()
+    view.set_card(None)
+    assert view.toPlainText() == "No model."
+
+
+def test_measured_quality_understands_both_spellings(unified):
+    row = {**unified.quality[0], "available": "T1+T2"}
+    card = replace(unified, quality=(row,))
+
+    assert "FLAIR" in measured_quality(card, ("T2", "T1"), ("FLAIR",))
+    assert measured_quality(card, ("T2",), ("FLAIR",)) == ""
+    assert measured_quality(card, ("T1", "T2"), ("PD",)) == ""
+
+
+def test_model_box_filters_by_task(qtbot, unified, one_to_one):
+    box = ModelBox()
+    qtbot.addWidget(box)
+    heard = []
+    box.card_changed.connect(heard.append)
+    assert box.card == unified
+
+    box.task_combo.setCurrentText("denoising")
+    box.task_combo.activated.emit(2)
+
+    assert box.card == one_to_one
+    assert heard == [one_to_one]
+    assert box.model_combo.count() == 1
+
+
+def test_refresh_finds_new_models_and_keeps_the_choice(qtbot, cards, one_to_one):
+    box = ModelBox()
+    qtbot.addWidget(box)
+    box.choose("fake-ct")
+    cards.insert(0, replace(one_to_one, id="fake-new", title="New"))
+
+    box.refresh_button.click()
+
+    assert box.model_combo.count() == 3
+    assert box.card.id == "fake-ct"
+    del cards[:]
+    box.refresh()
+    assert box.card is None
+
+
+def test_a_broken_provider_is_named(qtbot, monkeypatch):
+    sentences = ["Provider acme: it failed.", "Provider two: it failed."]
+    monkeypatch.setattr(model_box, "problems", lambda: sentences)
+
+    box = ModelBox()
+    qtbot.addWidget(box)
+
+    assert "Provider acme" in box.problem_label.text()
+    assert "1 more" in box.problem_label.text()
+    assert "Provider two" in box.problem_label.toolTip()
+
+
+def test_options_go_round(qtbot):
+    box = OptionsBox()
+    qtbot.addWidget(box)
+    box.set_n_slices(20)
+    wanted = RunOptions("coronal", "selected", 3, 7, "cpu", "bf16", "chain")
+
+    box.set_options(
+        {**box.to_json(), **wanted.__dict__, "device": "cpu", "unknown": "x"}
+    )
+
+    assert box.options() == wanted
+
+
+def test_options_ignore_what_they_do_not_know(qtbot):
+    box = OptionsBox()
+    qtbot.addWidget(box)
+    box.set_options({"plane": "oblique", "device": None, "first": "a"})
+    assert box.options() == RunOptions()
+
+
+def test_another_number_of_slices_selects_all(qtbot):
+    box = OptionsBox()
+    qtbot.addWidget(box)
+    box.set_n_slices(10)
+    box.first_spin.setValue(4)
+    box.set_n_slices(10)
+    assert (box.options().first, box.options().last) == (4, 9)
+    box.set_n_slices(30)
+    assert (box.options().first, box.options().last) == (0, 29)
+
+
+def test_planes_without_training_are_marked(qtbot, unified):
+    box = OptionsBox()
+    qtbot.addWidget(box)
+    box.set_card(unified)
+    texts = [box.plane_combo.itemText(i) for i in range(3)]
+    assert texts == ["axial", "coronal (not trained on)", "sagittal (not trained on)"]
+
+
+def test_progress_tells_speed_and_time_left(qtbot, monkeypatch):
+    clock = iter([100.0, 102.0, 104.0])
+    monkeypatch.setattr(run_box, "perf_counter", lambda: next(clock))
+    box = RunBox()
+    qtbot.addWidget(box)
+    box.start("Starting", 400)
+    box.advance(0, 400)
+    box.advance(10, 400)
+
+    text = box.status_label.text()
+    assert text == "10 of 400 slices · 5.0 slices/s · 1 min 18 s left"
+    assert box.bar.value() == 10
+    assert not box.run_button.isEnabled()
+    assert box.cancel_button.isEnabled()
+
+    box.advance(20, 400, "The batch was halved.")
+    assert box.status_label.text().endswith("\nThe batch was halved.")
+    box.end("Made it.")
+    assert box.run_button.isEnabled()
+    assert not box.cancel_button.isEnabled()
+
+
+def test_a_reason_disables_run(qtbot):
+    box = RunBox()
+    qtbot.addWidget(box)
+    box.set_reason("No source.")
+    assert not box.run_button.isEnabled()
+    assert box.reason_label.text() == "No source."
+    box.set_reason("")
+    assert box.run_button.isEnabled()
