@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_medsynth.io.geometry import layer_tuple
+from napari_medsynth.io.layer_data import ATTRIBUTES, volume_from_layer_data
 
-from .scene import MODEL, TARGET, Scene
+from .scene import TARGET
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -30,30 +31,44 @@ def add_volume(viewer: Viewer, volume: Volume, **options: Any) -> Image:
     return layer
 
 
-def add_results(viewer: Viewer, scene: Scene) -> None:
-    """Add truth, synthesis, difference and attention of `scene`."""
-    add_volume(viewer, scene.truth, name=f"{TARGET} (truth)")
-    add_volume(viewer, scene.synthetic, name=f"{TARGET} (synthetic: {MODEL})")
+def add_difference(viewer: Viewer, volume: Volume) -> Image:
+    """Add the difference of synthesis and truth: blue too dark, red too bright."""
     limit = RANGE_OF_DIFFERENCE
-    viewer.layers["PD"].visible = False  # six cells are easier to read than seven
-    add_volume(
+    layer = add_volume(
         viewer,
-        scene.difference,
+        volume,
         name="synthesis - truth",
         colormap=_blue_black_red(),
         contrast_limits=(-limit, limit),
     )
-    for i, (name, volume) in enumerate(scene.attention.items()):
-        add_volume(
-            viewer,
-            volume,
-            name=f"attention: {name}",
-            colormap="inferno",
-            blending="additive",
-            interpolation2d="linear",
-            contrast_limits=_limits(volume),
-            visible=i == 0,
-        )
+    known = layer.metadata["medsynth"]
+    layer.metadata = {"medsynth": {**known, "role": "difference"}}  # not for a model
+    return layer
+
+
+def results_of(viewer: Viewer) -> tuple[Volume | None, dict[str, Volume]]:
+    """Give the newest synthetic `TARGET` of a viewer and its attention maps by name."""
+    synthetic, attention = None, {}
+    for layer in viewer.layers:
+        known = layer.metadata.get("medsynth", {})
+        if known.get("role") == "attention":
+            name = layer.name.removeprefix("attention ").partition(" (")[0]
+            attention[name] = _volume_of(layer)
+        elif known.get("synthetic") and known.get("modality") == TARGET:
+            synthetic = _volume_of(layer)
+    return synthetic, attention
+
+
+def attention_layers(viewer: Viewer) -> list[Image]:
+    """Give the attention layers of a viewer."""
+    role = [x.metadata.get("medsynth", {}).get("role") for x in viewer.layers]
+    return [x for x, r in zip(viewer.layers, role, strict=True) if r == "attention"]
+
+
+def _volume_of(layer: Image) -> Volume:
+    data, attributes, _ = layer.as_layer_data_tuple()
+    known = {k: v for k, v in attributes.items() if k in ATTRIBUTES}
+    return volume_from_layer_data(data, known)
 
 
 def show_as_grid(viewer: Viewer, volume: Volume, index: int) -> None:
@@ -63,6 +78,7 @@ def show_as_grid(viewer: Viewer, volume: Volume, index: int) -> None:
     """
     for layer in viewer.layers:
         layer.name_overlay.visible = True
+        layer.name_overlay.position = "bottom_left"  # the notice is above
     grid = viewer.canvas.grid
     grid.stride, grid.shape, grid.spacing = 1, GRID, 4
     grid.enabled = True
@@ -89,8 +105,3 @@ def _blue_black_red() -> Colormap:
 
     colours = [[0.3, 0.6, 1.0], [0.0, 0.0, 0.0], [1.0, 0.35, 0.25]]
     return Colormap(colours, name="blue-black-red")
-
-
-def _limits(volume: Volume) -> tuple[float, float]:
-    low, high = float(volume.data.min()), float(volume.data.max())
-    return (low, high) if low < high else (low, low + 1.0)

@@ -80,20 +80,23 @@ def play(sources: Study, truth: Volume) -> Generator[Progress, None, Scene]:
         If the starter pack is damaged or the model cannot be run.
     """
     from napari_medsynth.catalogue import get_card
-    from napari_medsynth.engine import compare, predict
+    from napari_medsynth.engine import predict
 
     result = yield from predict(
         sources, get_card(MODEL), targets=(TARGET,), attention=(ATTENTION,)
     )
-    synthetic = result.volumes[TARGET]
-    return Scene(
-        sources,
-        truth,
-        synthetic,
-        _difference(synthetic, truth),
-        result.attention,
-        compare(synthetic, truth),
-    )
+    return measure(sources, truth, result.volumes[TARGET], result.attention)
+
+
+def measure(
+    sources: Study, truth: Volume, synthetic: Volume, attention: Mapping[str, Volume]
+) -> Scene:
+    """Compare a synthesis with the truth; `attention` goes into the scene as it is."""
+    from napari_medsynth.engine import compare
+
+    difference = _difference(synthetic, truth)
+    scores = compare(synthetic, truth)
+    return Scene(sources, truth, synthetic, difference, attention, scores)
 
 
 def _difference(synthetic: Volume, truth: Volume) -> Volume:

@@ -1,29 +1,35 @@
-"""The demonstration in a napari window."""
+"""The demonstration in a napari window, through the Synthesize dock."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_medsynth.errors import EngineError, MedSynthError
 
-from .layers import add_results, add_volume, show_as_grid
+from .layers import (
+    add_difference,
+    add_volume,
+    attention_layers,
+    results_of,
+    show_as_grid,
+)
 from .pictures import save_montage, save_volumes
-from .scene import TARGET, Scene, hidden_study, play
+from .scene import ATTENTION, MODEL, TARGET, Scene, hidden_study, measure
 
 if TYPE_CHECKING:
-    from napari_medsynth.engine import Progress
-    from napari_medsynth.io import Study, Volume
+    from napari_medsynth.widgets.synthesize import SynthesizeWidget
 
 Report = Callable[[Scene, list[Path]], None]
 
-SIZE = (1500, 940)  # pixels of the window
+SIZE = (1560, 960)  # pixels of the window
+LOOK_EVERY_MS = 100  # whether the dock has finished
 SETTLE_MS = 1200  # until the canvas shows what was added
 
 
 class DemoWindow:
-    """A viewer with the sources; the results arrive while one looks.
+    """A viewer with the sample study, in which the dock synthesises `TARGET`.
 
     Parameters
     ----------
@@ -35,6 +41,7 @@ class DemoWindow:
 
     def __init__(self, folder: Path, *, stays_open: bool) -> None:
         import napari
+        from qtpy.QtCore import QTimer
 
         self._folder = folder
         self._stays_open = stays_open
@@ -44,11 +51,19 @@ class DemoWindow:
         self.viewer.window.resize(*SIZE)
         for modality in self._sources.modalities:
             add_volume(self.viewer, self._sources[modality])
-        self.viewer.window.add_plugin_dock_widget("napari-medsynth", "Synthesize")
+        add_volume(self.viewer, self._truth, name=f"{TARGET} (truth)")
+        if "PD" in self.viewer.layers:  # six cells are easier to read than seven
+            self.viewer.layers["PD"].visible = False
+        self.dock: SynthesizeWidget = self.viewer.window.add_plugin_dock_widget(
+            "napari-medsynth", "Synthesize"
+        )[1]
         show_as_grid(self.viewer, self._truth, self._truth.shape[0] // 2)
+        self._timer = QTimer(self.dock)
+        self._timer.setInterval(LOOK_EVERY_MS)
+        self._timer.timeout.connect(self._on_timeout)
 
     def run(self, report: Report) -> None:
-        """Synthesise in a thread, show and save everything, then wait for the user.
+        """Press Run, show and save everything, then wait for the user.
 
         Raises
         ------
@@ -56,34 +71,59 @@ class DemoWindow:
             If the model could not be run or a file not be written.
         """
         import napari
-        from napari.qt.threading import create_worker
 
         self._report = report
-        worker = create_worker(
-            _without_runtime_errors,
-            self._sources,
-            self._truth,
-            _start_thread=False,
-            _ignore_errors=True,
-        )
-        worker.yielded.connect(self._on_yielded)
-        worker.returned.connect(self._on_returned)
-        worker.errored.connect(self._on_errored)
-        worker.start()
+        self._fill_in()
+        self.dock.run()
+        self._timer.start()
         napari.run()
         if self._error is not None:
             raise self._error
 
-    def _on_yielded(self, progress: Progress) -> None:
-        self.viewer.status = f"{TARGET}: slice {progress.done} of {progress.total}"
+    def _fill_in(self) -> None:
+        """Choose in the dock what a user would choose."""
+        from napari_medsynth.widgets.parts.state_chip import State
 
-    def _on_returned(self, scene: Scene) -> None:
+        self.dock.settle()
+        self.dock.model_box.choose(MODEL)
+        self.dock.modality_table.set_state(TARGET, State.TARGET)
+        self.dock.options_box.set_options(
+            {"plane": "axial", "extent": "volume", "attention": ATTENTION}
+        )
+
+    def _on_timeout(self) -> None:
+        """Compare, once the dock is done."""
+        from napari.qt.threading import create_worker
+
+        if self.dock.is_busy:
+            return
+        self._timer.stop()
+        synthetic, attention = results_of(self.viewer)
+        if synthetic is None or not synthetic.data.any():
+            reason = self.dock.reason() or self.dock.run_box.status_label.text()
+            self._on_errored(EngineError(reason or "The model gave no image."))
+            return
+        data = (self._sources, self._truth, synthetic, attention)
+        worker = create_worker(measure, *data, _start_thread=False, _ignore_errors=True)
+        worker.returned.connect(self._on_measured)
+        worker.errored.connect(self._on_errored)
+        worker.start()
+
+    def _on_measured(self, scene: Scene) -> None:
         from qtpy.QtCore import QTimer
 
         self._scene = scene
-        add_results(self.viewer, scene)
-        show_as_grid(self.viewer, scene.truth, scene.best_slice)
+        add_difference(self.viewer, scene.difference)
+        self._show(scene)
         QTimer.singleShot(SETTLE_MS, self._on_settled)
+
+    def _show(self, scene: Scene) -> None:
+        """Sort the cells: sources and truth above, what was made of them below."""
+        maps = attention_layers(self.viewer)
+        for layer in maps:
+            layer.visible = layer is maps[0]
+            self.viewer.layers.move(self.viewer.layers.index(layer), -1)
+        show_as_grid(self.viewer, scene.truth, scene.best_slice)
 
     def _on_settled(self) -> None:
         """Take the picture, write the files, and leave if nobody is looking."""
@@ -103,13 +143,3 @@ class DemoWindow:
     def _on_errored(self, error: Exception) -> None:
         self._error = error
         self.viewer.close()
-
-
-def _without_runtime_errors(
-    sources: Study, truth: Volume
-) -> Generator[Progress, None, Scene]:
-    # A Qt generator worker drops a RuntimeError, which most of torch's errors are.
-    try:
-        return (yield from play(sources, truth))
-    except RuntimeError as err:
-        raise EngineError(f"The demonstration failed: {err}") from err

@@ -1,0 +1,129 @@
+"""Take the pictures of README.md and docs/ in a real window: make screenshots.
+
+Only the embedded sample study is shown. Each scene runs in a process of its own, with
+default preferences.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+SIZE = (1400, 850)
+PATIENCE = 300  # seconds for one synthesis
+MAX_BYTES = 400_000
+COLOURS = (256, 128, 64)
+
+
+def main() -> int:
+    """Run every scene, or those that are named."""
+    if len(sys.argv) == 3 and sys.argv[1] == "--scene":
+        SCENES[sys.argv[2]]()
+        return 0
+    failed = 0
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "MEDSYNTH_HOME": home}
+        for name in sys.argv[1:] or SCENES:
+            command = [sys.executable, __file__, "--scene", name]
+            failed += subprocess.run(command, env=environment).returncode != 0
+    return min(failed, 1)
+
+
+def demo() -> None:
+    """The window that make demo leaves open."""
+    from napari_medsynth.demo.window import DemoWindow
+
+    with tempfile.TemporaryDirectory() as folder:
+        window = DemoWindow(Path(folder), stays_open=False)
+        window.run(lambda scene, files: print(scene.scores))
+        save(Image.open(Path(folder) / "window.png"), "demo")
+
+
+def tutorial() -> None:
+    """The steps of docs/tutorials/first-synthesis.md."""
+    import napari
+
+    from napari_medsynth.widgets.parts.state_chip import State
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    viewer.open_sample("napari-medsynth", "brain")
+    viewer.dims.set_current_step(0, 78)
+    take(viewer, "tutorial-sample")
+
+    _, dock = viewer.window.add_plugin_dock_widget("napari-medsynth", "Synthesize")
+    dock.settle()
+    dock.modality_table.set_state("FLAIR", State.TARGET)
+    take(viewer, "tutorial-dock")
+
+    dock.options_box.set_options({"attention": "rollout"})
+    dock.options_box.expand(animate=False)
+    dock.run()
+    wait_until(lambda: not dock.is_busy)
+    maps = [x for x in viewer.layers if x.name.startswith("attention")]
+    for layer in maps:
+        layer.visible = False
+    take(viewer, "tutorial-result")
+
+    for layer in viewer.layers:
+        layer.visible = layer.name == "T1" or layer is maps[0]
+    viewer.layers.selection = {maps[0]}
+    take(viewer, "tutorial-attention")
+    viewer.close()
+
+
+SCENES: dict[str, Callable[[], None]] = {"demo": demo, "tutorial": tutorial}
+
+
+def take(viewer: object, name: str) -> None:
+    """Photograph the window, canvas included."""
+    spin(1.0)
+    save(Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)), name)
+
+
+def save(picture: Image.Image, name: str) -> None:
+    """Write a PNG below `MAX_BYTES`; refuse one in which the canvas is black."""
+    picture = picture.convert("RGB")
+    middle = np.asarray(picture)[:, picture.width // 4 : -picture.width // 3]
+    if (middle.max(axis=-1) > 90).mean() < 0.05:
+        raise SystemExit(f"{name}: the canvas is black")
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    path = IMAGES / f"{name}.png"
+    for colours in COLOURS:
+        quantised = picture.quantize(colours, dither=Image.Dither.NONE)
+        quantised.save(path, optimize=True)
+        if path.stat().st_size < MAX_BYTES:
+            break
+    print(f"{path} ({path.stat().st_size / 1000:.0f} kB)")
+
+
+def spin(seconds: float) -> None:
+    """Let Qt draw for a while."""
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Let Qt work until `condition` holds."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise SystemExit(f"not done within {PATIENCE} s")
+        spin(0.05)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
