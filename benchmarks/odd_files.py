@@ -73,6 +73,12 @@ class Row:
     n_volumes: int = 0
 
     @property
+    def line(self) -> str:
+        done = f"{self.outcome}: {self.sentence}" if self.sentence else self.outcome
+        verdict = "yes" if self.is_ok else "NO"
+        return f"| {self.file} | {self.wanted} | {done} | {verdict} |"
+
+    @property
     def is_ok(self) -> bool:
         return self.outcome in ALLOWED[self.wanted] and self.seconds < SLOWEST
 
@@ -143,10 +149,7 @@ def main(arguments: list[str]) -> int:
     print("| file | wanted | what we do | ok |\n| --- | --- | --- | --- |")
     for row in rows:
         if show_all or not row.is_ok:
-            done = f"{row.outcome}: {row.sentence}" if row.sentence else row.outcome
-            print(
-                f"| {row.file} | {row.wanted} | {done} | {'yes' if row.is_ok else 'NO'} |"
-            )
+            print(row.line)
     counts = Counter(row.outcome for row in rows)
     slowest = max(rows, key=lambda row: row.seconds)
     n_bad = sum(not row.is_ok for row in rows)

@@ -83,7 +83,7 @@ def _finite_range(
         return None, []
     low = float(np.min(array, where=is_finite, initial=np.inf))
     high = float(np.max(array, where=is_finite, initial=-np.inf))
-    if max(abs(low), abs(high)) > np.finfo(np.float32).max:
+    if max(abs(low), abs(high)) > float(np.finfo(np.float32).max):
         raise VolumeError(
             f"{name} holds values up to {max(abs(low), abs(high)):.3g}, which float32"
             " cannot hold; rescale them."
@@ -103,8 +103,8 @@ def _content_warnings(
         return [f"{name} holds only two values: it looks like a mask, not an image."]
     if _is_whole(array, low, high) and _is_piecewise_constant(array):
         return [
-            f"{name} looks like a label map ({values.size} values in flat regions), not an"
-            " image."
+            f"{name} looks like a label map ({values.size} values in flat regions), not"
+            " an image."
         ]
     sample = np.abs(_sample(array)[np.isfinite(_sample(array))].astype(np.float64))
     usual = float(np.percentile(sample, 99.5)) if sample.size else 0.0

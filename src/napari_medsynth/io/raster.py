@@ -33,7 +33,7 @@ def read_raster(path: Path) -> list[Volume]:
 
     Notes
     -----
-    Pictures carry no trustworthy spacing: 1 mm is taken and said, unless the file has a
+    Pictures carry no pixel size: 1 mm is taken without a word, unless the file has a
     resolution that somebody must have set.
     """
     from PIL import Image, UnidentifiedImageError
@@ -44,7 +44,7 @@ def read_raster(path: Path) -> list[Volume]:
             n_pages = getattr(image, "n_frames", 1)
             check_size((*image.size, n_pages), 4, path.name)
             pages = [_page(image, i, source) for i in range(n_pages)]
-            spacing = _spacing(image, source)
+            spacing = _spacing(image)
     except UnidentifiedImageError as err:
         raise VolumeError(f"{path.name} is not a picture; check the file.") from err
     except Image.DecompressionBombError as err:
@@ -86,11 +86,10 @@ def _page(image: Image, index: int, source: Source) -> np.ndarray:
     return array[..., 0] if array.shape[-1] == 2 else grey(array, source)
 
 
-def _spacing(image: Image, source: Source) -> tuple[float, float]:
+def _spacing(image: Image) -> tuple[float, float]:
     """(x, y) size of a pixel [mm]."""
     dots = image.info.get("dpi", (0, 0))
     x, y = (float(d) for d in dots[:2])
     if round(x) not in _MEANINGLESS_DPI and round(y) not in _MEANINGLESS_DPI:
         return _MM_PER_INCH / x, _MM_PER_INCH / y
-    source.warn(f"{source.title} has no pixel size; 1 mm was taken.")
     return 1.0, 1.0
