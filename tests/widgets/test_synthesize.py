@@ -449,3 +449,22 @@ def test_everything_has_a_tool_tip_and_can_be_reached_by_keyboard(dock):
     for control in controls:
         assert control.toolTip(), control
         assert control.focusPolicy() & Qt.FocusPolicy.TabFocus, control
+
+
+def test_keyboard_runs_and_cancels(qtbot, dock, engine):
+    engine.wait_at = 1
+    dock.show()
+    dock.activateWindow()
+    qtbot.wait(100)
+    if not dock.isActiveWindow():
+        pytest.skip("no window manager: no window has the keyboard")
+    focus = dock.preview_box
+    focus.setFocus()
+
+    QTest.keyClick(focus, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(engine.waiting.is_set)
+    QTest.keyClick(focus, Qt.Key.Key_Escape)
+    engine.go.set()
+    wait_until_done(qtbot, dock)
+
+    assert said(dock).startswith("Cancelled")
