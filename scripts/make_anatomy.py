@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 from nilearn import datasets
+from scipy.ndimage import binary_fill_holes
 
 TARGET = Path(__file__).parents[1] / "resources" / "anatomy" / "icbm152.npz"
-MARGIN = 3  # voxels of air kept around the brain
+MARGIN = 5  # voxels of air around the brain, room for deformation
 LEVELS = 64  # steps of a probability: small file, error under 1 %
 
 
@@ -33,12 +34,14 @@ def main() -> None:
         key: np.asarray(image.get_fdata()).transpose(2, 1, 0)[:, ::-1, ::-1]
         for key, image in maps.items()
     }
-    inside = np.argwhere(arrays["mask"] > 0)
-    low = np.maximum(inside.min(0) - MARGIN, 0)
-    high = inside.max(0) + 1 + MARGIN
-    corner = world_of_voxel(template.affine, template.shape, low)
+    arrays["mask"] = binary_fill_holes(arrays["mask"] > 0).astype(float)
+    inside = np.argwhere(arrays["mask"])
+    low, high = inside.min(0), inside.max(0) + 1
+    corner = world_of_voxel(template.affine, template.shape, low - MARGIN)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    t1, gm, wm, mask = (arrays[key][box] for key in ("t1", "gm", "wm", "mask"))
+    t1, gm, wm, mask = (
+        np.pad(arrays[key][box], MARGIN) for key in ("t1", "gm", "wm", "mask")
+    )
     gm, wm = gm * mask, wm * mask
     csf = mask * np.clip(1 - gm - wm, 0, 1)
     np.savez_compressed(

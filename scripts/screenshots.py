@@ -31,7 +31,12 @@ def main() -> int:
         return 0
     failed = 0
     with tempfile.TemporaryDirectory() as home:
-        environment = {**os.environ, "MEDSYNTH_HOME": home}
+        settings = str(Path(home) / "napari.yaml")
+        environment = {
+            **os.environ,
+            "MEDSYNTH_HOME": home,
+            "NAPARI_CONFIG": settings,
+        }
         for name in sys.argv[1:] or SCENES:
             command = [sys.executable, __file__, "--scene", name]
             failed += subprocess.run(command, env=environment).returncode != 0

@@ -41,10 +41,9 @@ def stand_in(monkeypatch, finished):
         return finished
 
     hidden = (finished.sources, finished.truth)
-    for module in ("run", "window"):
-        name = f"napari_medsynth.demo.{module}"
-        monkeypatch.setattr(f"{name}.hidden_study", lambda: hidden)
-        monkeypatch.setattr(f"{name}.play", play)
+    monkeypatch.setattr("napari_medsynth.demo.run.hidden_study", lambda: hidden)
+    monkeypatch.setattr("napari_medsynth.demo.window.hidden_study", lambda: hidden)
+    monkeypatch.setattr("napari_medsynth.demo.run.play", play)
     return finished
 
 
@@ -131,52 +130,46 @@ def test_hidden_contrast_is_not_among_the_sources():
     assert truth.modality == scene.TARGET
 
 
-@pytest.mark.gl
-def test_window_shows_every_layer_and_is_photographed(
-    stand_in, make_napari_viewer, monkeypatch, tmp_path, qtbot
-):
+@pytest.fixture
+def window(stand_in, make_napari_viewer, monkeypatch, tmp_path):
+    """The demonstration in a viewer of the test, with the starter model itself."""
     from napari_medsynth.demo.window import DemoWindow
 
     viewer = make_napari_viewer(show=True)
+    monkeypatch.setenv("MEDSYNTH_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("napari.Viewer", lambda **options: viewer)
-    monkeypatch.setattr("napari.run", lambda: qtbot.waitUntil(lambda: reports))
-    reports = []
-    window = DemoWindow(tmp_path, stays_open=True)
+    return DemoWindow(tmp_path, stays_open=True)
 
+
+@pytest.mark.gl
+def test_window_shows_every_layer_and_is_photographed(
+    window, monkeypatch, tmp_path, qtbot
+):
+    reports = []
+
+    def wait():
+        qtbot.waitUntil(lambda: bool(reports or window._error), timeout=60_000)
+
+    monkeypatch.setattr("napari.run", wait)
     window.run(lambda *report: reports.append(report))
 
-    names = [layer.name for layer in viewer.layers]
-    assert names[:3] == ["T1", "T2", "PD"]
-    assert "FLAIR (synthetic: resvit-starter)" in names
-    assert "attention: rollout art_1" in names
+    names = [layer.name for layer in window.viewer.layers]
+    assert names[:4] == ["T1", "T2", "PD", "FLAIR (truth)"]
+    assert names[4].startswith("FLAIR (synthetic")
+    assert "synthesis - truth" in names
+    assert names[-1].startswith("attention rollout")
+    assert reports[0][0].scores["psnr"] > 5
+    assert {p.name for p in reports[0][1]} >= {"window.png", "FLAIR_synthetic.nii.gz"}
     assert (tmp_path / "window.png").stat().st_size > 10_000
-    assert viewer.canvas.grid.enabled
+    assert window.viewer.canvas.grid.enabled
 
 
 @pytest.mark.gl
-def test_window_passes_a_failure_on(stand_in, make_napari_viewer, monkeypatch, qtbot):
-    from napari_medsynth.demo.window import DemoWindow
-
-    def play(sources, truth):
-        yield Progress(0, 1)
-        raise RuntimeError("shapes do not match")
-
-    viewer = make_napari_viewer(show=True)
+def test_window_passes_a_failure_on(window, monkeypatch, qtbot):
     closed = []
-    monkeypatch.setattr("napari_medsynth.demo.window.play", play)
-    monkeypatch.setattr("napari.Viewer", lambda **options: viewer)
-    monkeypatch.setattr("napari.run", lambda: qtbot.waitUntil(lambda: closed))
-    window = DemoWindow(None, stays_open=True)
-    window.viewer = _Closed(closed)
+    monkeypatch.setattr(window, "close", lambda: closed.append(True))
+    monkeypatch.setattr("napari.run", lambda: qtbot.waitUntil(lambda: bool(closed)))
+    monkeypatch.setattr(window.dock, "run", lambda: None)  # nothing starts
 
-    with pytest.raises(EngineError, match="shapes do not match"):
+    with pytest.raises(EngineError):
         window.run(lambda *report: None)
-
-
-class _Closed:
-    """Stands for the viewer when the window is to close."""
-
-    status = ""
-
-    def __init__(self, closed):
-        self.close = lambda: closed.append(True)

@@ -80,6 +80,10 @@ class DemoWindow:
         if self._error is not None:
             raise self._error
 
+    def close(self) -> None:
+        """Close the window; `run` returns."""
+        self.viewer.close()
+
     def _fill_in(self) -> None:
         """Choose in the dock what a user would choose."""
         from napari_medsynth.widgets.parts.state_chip import State
@@ -138,8 +142,8 @@ class DemoWindow:
             return
         self._report(scene, files)
         if not self._stays_open:
-            self.viewer.close()
+            self.close()
 
     def _on_errored(self, error: Exception) -> None:
         self._error = error
-        self.viewer.close()
+        self.close()
