@@ -2,10 +2,10 @@
 
     pip install nilearn && python scripts/make_anatomy.py
 
-The maps are the ICBM 2009a nonlinear symmetric average, 1 mm; see LICENSE.txt beside the
-result. Grey and white matter come as probabilities, CSF = brain mask * (1 - GM - WM), and
-``texture`` is what is left of the T1 template after the best fit of the three tissues
-(myelin, deep grey matter), in units of the white minus grey contrast.
+The maps are the ICBM 2009a nonlinear symmetric average, 1 mm; see LICENSE.txt beside
+the result. Grey and white matter come as probabilities, CSF = brain mask * (1 - GM -
+WM), and ``texture`` is what is left of the T1 template after the best fit of the three
+tissues (myelin, deep grey matter), in units of the white minus grey contrast.
 """
 
 from __future__ import annotations
