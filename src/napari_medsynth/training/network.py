@@ -1,0 +1,25 @@
+"""The network that a configuration asks for."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from napari_medsynth.catalogue.registry import build_model
+from napari_medsynth.errors import CardError
+
+from .card import trained_card
+from .config import TrainConfig
+
+
+def network_of(config: TrainConfig) -> nn.Module:
+    """Build the network, with fresh weights from torch's random numbers.
+
+    Raises
+    ------
+    CardError
+        If the factory does not exist or does not take the options.
+    """
+    model = build_model(trained_card(config, n_steps=0, seconds=0.0))
+    if not isinstance(model, nn.Module):
+        raise CardError(f"{config.factory} must build an nn.Module, got {type(model)}.")
+    return model
