@@ -19,7 +19,8 @@ INTRO = """<!-- Written by scripts/odd_files_page.py -->
 Files that are broken, or odd in a way that other software passes over in silence. Of
 {n} such files, {load} open without a word, {warn} open with a warning, {refuse} are
 refused, and {CRASH} crash. The table is what `python benchmarks/odd_files.py --all`
-prints; the files are not part of the repository, but most tests in `tests/io` make theirs.
+prints; the files are not part of the repository, but most tests in `tests/io` make
+their own.
 
 The DICOM files come from an MR series that is tagged CT. Its warning ("{tag}: these are
 not Hounsfield units; check its modality.") is left out below.
