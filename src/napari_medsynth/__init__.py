@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
 __version__ = version("napari-medsynth")
+
+# OpenMP threads that wait for work spin by default, and on a busy machine (another
+# program, a window drawn by software) a slice took 3 to 20 times as long. Read when
+# torch loads; what the user set stays.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
     "Study": "io",
