@@ -299,6 +299,22 @@ def test_text_that_calls_itself_dicom_is_refused(tmp_path):
         read_volumes(tmp_path / "a.dcm")
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_flipped_bytes_never_give_a_foreign_error(tmp_path, seed):
+    folder = save(tmp_path / "s", [dataset(0)])
+    path = folder / "000.dcm"
+    content = bytearray(path.read_bytes())
+    dice = np.random.default_rng(seed)
+    for i in dice.integers(132, 700, 6):
+        content[i] = dice.integers(256)
+    path.write_bytes(content)
+
+    try:
+        assert read_volumes(path)
+    except VolumeError as err:
+        assert "000.dcm" in str(err)
+
+
 def test_colour_capture_becomes_grey_with_a_warning(tmp_path):
     pixels = np.stack(
         [np.full((24, 20), v, np.uint16) + picture(0) for v in (9, 99, 0)]

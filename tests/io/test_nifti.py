@@ -87,6 +87,23 @@ def test_impossible_size_is_refused_before_memory_is_asked_for(tmp_path, head):
         read_volumes(path)
 
 
+@pytest.mark.parametrize(
+    ("offset", "value", "words"),
+    [
+        (108, struct.pack("<f", np.nan), "start at byte"),
+        (108, struct.pack("<f", 1e30), "start at byte"),
+        (70, struct.pack("<h", 9999), "voxel type"),
+        (40, struct.pack("<h", 9), "9 dimensions"),
+        (288, struct.pack("<f", 1e9), "sheared so far"),
+    ],
+)
+def test_header_that_makes_no_sense_is_refused(tmp_path, head, offset, value, words):
+    path = _patch(_save(tmp_path / "a.nii", head), offset, value)
+
+    with pytest.raises(VolumeError, match=words):
+        read_volumes(path)
+
+
 def test_dimension_of_zero_is_refused(tmp_path, head):
     path = _patch(_save(tmp_path / "a.nii", head), 42, struct.pack("<h", 0))
 

@@ -28,6 +28,7 @@ MOST_VOLUMES = 16
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 # A grid whose axes drift by less than this [voxel] over its whole length is straight.
 _STRAIGHT_VOXELS = 0.25
+_MOST_GROWTH = 20
 
 
 def assemble(array: np.ndarray, affine: np.ndarray, source: Source) -> Volume:
@@ -54,7 +55,7 @@ def assemble(array: np.ndarray, affine: np.ndarray, source: Source) -> Volume:
     modality = source.modality or ("CT" if is_hounsfield(array) else "")
     angle = shear_angle(array.shape, affine)
     if angle:
-        array, affine = straighten(array, affine)
+        array, affine = straighten(array, affine, title=title)
         warnings.append(
             f"The grid of {title} is sheared by {angle:.1f} degrees (a tilted gantry?);"
             " it was resampled (linear) onto a straight grid in the same place."
@@ -126,7 +127,9 @@ def shear_angle(shape: tuple[int, ...], affine: np.ndarray) -> float:
     return float(np.degrees(np.arctan2(sideways, np.diag(upper)).max()))
 
 
-def straighten(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def straighten(
+    array: np.ndarray, affine: np.ndarray, *, title: str = "the image"
+) -> tuple[np.ndarray, np.ndarray]:
     """Resample a sheared grid linearly onto a straight one that covers all of it.
 
     Parameters
@@ -135,11 +138,18 @@ def straighten(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.nd
         Shape (X, Y, Z).
     affine : ndarray
         (4, 4), index to LPS [mm]; the first axis keeps its direction.
+    title : str
+        What a message calls it.
 
     Returns
     -------
     array, affine : ndarray
         Voxels without a source get the lowest value.
+
+    Raises
+    ------
+    VolumeError
+        If the straight grid would be many times larger.
     """
     import SimpleITK as sitk
 
@@ -149,7 +159,12 @@ def straighten(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.nd
     )
     low, high = (upper @ corners).min(axis=1), (upper @ corners).max(axis=1)
     spacing = np.diag(upper)
-    size = np.ceil((high - low) / spacing - 1e-6).astype(int) + 1
+    cells = np.ceil((high - low) / spacing - 1e-6) + 1
+    if not np.prod(cells) <= _MOST_GROWTH * array.size:
+        raise VolumeError(
+            f"The grid of {title} is sheared so far that straightening would multiply"
+            f" its size by {np.prod(cells) / array.size:.3g}; fix its header."
+        )
     origin = affine[:3, 3] + axes @ low
     lowest = float(array[np.isfinite(array)].min())
     moving = _image(array, np.eye(4))
@@ -159,7 +174,7 @@ def straighten(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.nd
     to_index.SetTranslation(inverse[:3, 3].tolist())
     result = sitk.Resample(
         moving,
-        size.tolist(),
+        cells.astype(int).tolist(),
         to_index,
         sitk.sitkLinear,
         origin.tolist(),

@@ -16,19 +16,17 @@ from .dicom_scan import (
     Frame,
     frames_of,
     is_dicom,
-    quiet_python,
-    read_dataset,
     read_header,
+    refusing,
     scan,
     series_of,
+    series_uid,
 )
 from .dicom_stack import geometry, on_grid, split
 from .modality import guess_modality, has_mr_attributes
 from .source import Source
 
 if TYPE_CHECKING:
-    from pydicom import Dataset
-
     from .volume import Volume
 
 _GUESS_TAGS = (
@@ -52,7 +50,6 @@ _MR_CLASSES = (
 _AIR = -100.0
 
 
-@quiet_python()
 def read_dicom(path: Path) -> list[Volume]:
     """Read the whole series that a DICOM file belongs to; its slices lie beside it.
 
@@ -62,17 +59,18 @@ def read_dicom(path: Path) -> list[Volume]:
         If the file is no image, or its series cannot be one volume.
     """
     header = read_header(path)
-    uid = series_of(header)
-    if not uid or int(header.get("NumberOfFrames") or 1) > 1:
-        return _read_series(list(frames_of(path, header)), path)
+    with refusing(path):
+        uid = series_of(header)
+        own = list(frames_of(path, header))
+    if not uid or len(own) > 1:
+        return _read_series(own, path)
     siblings = [p for p in path.parent.iterdir() if p == path or _is_of(p, uid)]
     series, problems = scan(siblings)
-    frames = series.get(uid) or list(frames_of(path, header))
+    frames = series.get(uid) or own
     frames.sort(key=lambda f: f.path != path)  # of two copies, the chosen one stays
     return _with_notes(_read_series(frames, path), problems)
 
 
-@quiet_python()
 def read_dicom_folder(
     folder: Path, paths: Sequence[Path] | None = None
 ) -> list[Volume]:
@@ -109,13 +107,18 @@ def _is_of(path: Path, uid: str) -> bool:
     if not path.is_file() or not is_dicom(path):
         return False
     try:
-        return series_of(read_dataset(path, tags=["SeriesInstanceUID"])) == uid
+        return series_uid(path) == uid
     except VolumeError:
         return False
 
 
 def _read_series(frames: list[Frame], path: Path) -> list[Volume]:
-    source = _source(frames[0].header, path)
+    with refusing(path):
+        return _volumes_of(frames, path)
+
+
+def _volumes_of(frames: list[Frame], path: Path) -> list[Volume]:
+    source = _source(frames[0], path)
     stacks = split(frames, source)
     volumes = []
     for i, stack in enumerate(stacks, start=1):
@@ -133,11 +136,12 @@ def _read_stack(frames: list[Frame], source: Source) -> Volume:
     return assemble(on_grid(planes, at).transpose(2, 1, 0), affine, source)
 
 
-def _source(header: Dataset, path: Path) -> Source:
+def _source(frame: Frame, path: Path) -> Source:
+    header = frame.header
     described = [header.get(tag) for tag in ("SeriesDescription", "ProtocolName")]
     name = next((str(d).strip() for d in described if d and str(d) != "None"), "")
     source = Source(path, name or path.name)
-    tags = _tags(header)
+    tags = _tags(frame)
     fallback = f"{path.stem} {path.parent.name}" if path.is_file() else path.name
     source.modality = guess_modality(fallback, tags)
     if str(header.get("SyntheticData", "")) == "YES":
@@ -145,12 +149,12 @@ def _source(header: Dataset, path: Path) -> Source:
     return source
 
 
-def _tags(header: Dataset) -> dict[str, Any]:
+def _tags(frame: Frame) -> dict[str, Any]:
     """What tells the modality; enhanced MR says it in its own words."""
+    header = frame.header
     tags: dict[str, Any] = {key: header.get(key) for key in _GUESS_TAGS}
-    first = next(iter(frames_of(Path(), header)))
-    if not tags["EchoTime"] and first.contrast[0] not in ("None", ""):
-        tags["EchoTime"] = first.contrast[0]
+    if not tags["EchoTime"] and frame.contrast[0] != "None":
+        tags["EchoTime"] = frame.contrast[0]
     weighting = header.get("AcquisitionContrast") or ""
     kind = header.get("ImageType")
     if not weighting and kind is not None and not isinstance(kind, str):

@@ -16,7 +16,7 @@ from napari_medsynth.errors import VolumeError
 
 from .assemble import grey, quiet_itk
 from .checks import check_size
-from .dicom_scan import quiet_python, read_dataset
+from .dicom_scan import read_dataset
 from .source import Source
 
 if TYPE_CHECKING:
@@ -94,10 +94,9 @@ def _stored(path: Path, dataset: Dataset, source: Source) -> np.ndarray:
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     photometric = str(dataset.get("PhotometricInterpretation", ""))
     try:
-        with quiet_python():
-            pixels = dataset.pixel_array
-            if photometric == "PALETTE COLOR":
-                pixels = apply_color_lut(pixels, dataset)
+        pixels = dataset.pixel_array
+        if photometric == "PALETTE COLOR":
+            pixels = apply_color_lut(pixels, dataset)
     except (AttributeError, ValueError, RuntimeError, NotImplementedError) as err:
         raise _damaged(path, err) from err
     is_colour = int(dataset.get("SamplesPerPixel") or 1) > 1

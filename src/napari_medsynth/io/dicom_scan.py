@@ -6,6 +6,7 @@ each with its own position, orientation, spacing and rescale.
 
 from __future__ import annotations
 
+import math
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
@@ -30,17 +31,6 @@ _NOT_IMAGES = {
     "KO": "a key object selection",
     "REG": "a registration",
 }
-# What pydicom raises on bytes that are no DICOM after all.
-_BROKEN = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    AttributeError,
-    TypeError,
-    NotImplementedError,
-    struct.error,
-)
 # Little-endian group 0002 or 0008 at the very start: a file without its preamble.
 _BARE_STARTS = (b"\x08\x00", b"\x02\x00")
 
@@ -80,7 +70,11 @@ class Frame:
     @property
     def number(self) -> tuple[float, int, str]:
         """Order where no position tells it."""
-        return (_float(self.header.get("InstanceNumber")), self.index, self.path.name)
+        return (
+            to_number(self.header.get("InstanceNumber")),
+            self.index,
+            self.path.name,
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -113,16 +107,13 @@ def read_dataset(path: Path, *, tags: list[str] | None = None) -> Dataset:
     from pydicom import dcmread
 
     only_header = tags is not None
-    try:
-        with quiet_python():
-            return dcmread(
-                path,
-                force=True,
-                stop_before_pixels=only_header,
-                specific_tags=tags or None,
-            )
-    except _BROKEN as err:
-        raise VolumeError(f"{path.name} is a broken DICOM file ({err}).") from err
+    with refusing(path):
+        return dcmread(
+            path,
+            force=True,
+            stop_before_pixels=only_header,
+            specific_tags=tags or None,
+        )
 
 
 def read_header(path: Path) -> Dataset:
@@ -134,11 +125,9 @@ def read_header(path: Path) -> Dataset:
         If the file is no DICOM, or holds no image.
     """
     header = read_dataset(path, tags=[])
-    try:
+    with refusing(path):
         modality = str(header.get("Modality", ""))
         has_size = bool(header.get("Rows")) and bool(header.get("Columns"))
-    except _BROKEN as err:
-        raise VolumeError(f"{path.name} is a broken DICOM file ({err}).") from err
     if modality in _NOT_IMAGES:
         raise VolumeError(f"{path.name} is {_NOT_IMAGES[modality]}, not an image.")
     if not has_size:
@@ -147,16 +136,44 @@ def read_header(path: Path) -> Dataset:
 
 
 @contextmanager
-def quiet_python() -> Iterator[None]:
-    """Keep pydicom's remarks on the wording of headers off the terminal."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def refusing(path: Path) -> Iterator[None]:
+    """Turn what pydicom raises on broken bytes, early or late, into one sentence.
+
+    pydicom parses an element when it is first looked at, so that any access may fail.
+    Its remarks on the wording of headers are kept off the terminal.
+    """
+    from pydicom.errors import BytesLengthException
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        TypeError,
+        OverflowError,
+        NotImplementedError,
+        struct.error,
+        BytesLengthException,
+    ) as err:
+        reason = " ".join(str(err).split())[:90]
+        raise VolumeError(f"{path.name} is a broken DICOM file ({reason}).") from err
 
 
 def series_of(header: Dataset) -> str:
     """Identify the series of a header, "" if it does not say."""
     return str(header.get("SeriesInstanceUID", ""))
+
+
+def series_uid(path: Path) -> str:
+    """Read which series a file belongs to, and nothing else."""
+    header = read_dataset(path, tags=["SeriesInstanceUID"])
+    with refusing(path):
+        return series_of(header)
 
 
 def scan(paths: Iterable[Path]) -> tuple[dict[str, list[Frame]], list[str]]:
@@ -171,7 +188,7 @@ def scan(paths: Iterable[Path]) -> tuple[dict[str, list[Frame]], list[str]]:
             continue
         try:
             header = read_header(path)
-            with quiet_python():
+            with refusing(path):
                 series.setdefault(series_of(header), []).extend(frames_of(path, header))
         except VolumeError as err:
             problems.append(str(err))
@@ -181,6 +198,8 @@ def scan(paths: Iterable[Path]) -> tuple[dict[str, list[Frame]], list[str]]:
 def frames_of(path: Path, header: Dataset) -> Iterator[Frame]:
     """Give the frames of one file, in file order."""
     count = int(header.get("NumberOfFrames") or 1)
+    if count > path.stat().st_size:
+        raise VolumeError(f"{path.name} claims {count} frames, more than it has bytes.")
     shared = _first(header, "SharedFunctionalGroupsSequence")
     per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
     for index in range(count):
@@ -222,8 +241,8 @@ def _frame(path: Path, index: int, header: Dataset, groups: list[Any]) -> Frame:
         position=_numbers(look("PlanePositionSequence", "ImagePositionPatient"), 3),
         orientation=_directions(orientation),
         spacing=_positive_pair(spacing),
-        slope=1.0 if slope is None else _float(slope),
-        intercept=0.0 if intercept is None else _float(intercept),
+        slope=1.0 if slope is None else to_number(slope),
+        intercept=0.0 if intercept is None else to_number(intercept),
         contrast=tuple(str(value) for value in contrast),
     )
 
@@ -236,7 +255,7 @@ def _first(group: Any, keyword: str) -> Any:
 def _numbers(value: Any, count: int) -> np.ndarray | None:
     if value is None or isinstance(value, str | int | float) or len(value) != count:
         return None
-    numbers = np.array([_float(v) for v in value])
+    numbers = np.array([to_number(v) for v in value])
     return numbers if np.isfinite(numbers).all() else None
 
 
@@ -257,8 +276,10 @@ def _positive_pair(values: np.ndarray | None) -> tuple[float, float] | None:
     return float(values[0]), float(values[1])
 
 
-def _float(value: Any) -> float:
+def to_number(value: Any) -> float:
+    """Give a header value as a finite number, 0 if it is none."""
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
         return 0.0
+    return number if math.isfinite(number) else 0.0

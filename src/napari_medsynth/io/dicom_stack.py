@@ -15,7 +15,7 @@ from napari_medsynth.errors import VolumeError
 
 from .assemble import MOST_VOLUMES
 from .dicom_pixels import read_pixels
-from .dicom_scan import Frame
+from .dicom_scan import Frame, to_number
 from .source import Source
 
 _SAME_PLACE = 1e-3
@@ -249,8 +249,7 @@ def _slice_distance(frame: Frame) -> float:
         frame.header.get("SpacingBetweenSlices"),
         frame.header.get("SliceThickness"),
     )
-    usable = [abs(float(v)) for v in values if v not in (None, "") and float(v) != 0]
-    return usable[0] if usable else 0.0
+    return next((abs(to_number(v)) for v in values if to_number(v)), 0.0)
 
 
 def _is_scan(frame: Frame) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from napari_medsynth.errors import VolumeError
 
+from .dicom_scan import is_dicom, series_uid
 from .geometry import layer_tuple
 from .read import read_volumes, reader_of
 
@@ -88,27 +90,22 @@ def _is_volume(path: Path) -> bool:
 
 def _once_per_series(paths: Sequence[str]) -> list[Path]:
     """One file of each folder where the user chose many DICOM slices."""
-    from .dicom_scan import is_dicom, read_dataset, series_of
-
     chosen: dict[tuple[Path, str], Path] = {}
     for name in paths:
         path = Path(name)
         key = (path, "")
         if len(paths) > 1 and path.is_file() and is_dicom(path):
             try:
-                header = read_dataset(path, tags=["SeriesInstanceUID"])
+                uid = series_uid(path)
             except VolumeError:
-                header = None
-            if header is not None and series_of(header):
-                key = (path.parent, series_of(header))
+                uid = ""
+            key = (path.parent, uid) if uid else key
         chosen.setdefault(key, path)
     return list(chosen.values())
 
 
 def _without_repeats(volumes: list[Volume]) -> list[Volume]:
     """Number volumes that would carry the same layer name."""
-    from dataclasses import replace
-
     seen: dict[str, int] = {}
     named = []
     for volume in volumes:

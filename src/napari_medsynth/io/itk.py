@@ -25,6 +25,8 @@ _HEADER_BYTES = 65536
 _ITK_SPACES = ("left", "right", "ras", "las", "lps")
 _FILE_KEYS = ("data file", "datafile", "elementdatafile")
 _IN_FILE = ("local", "list")
+# Header entries by which a synthetic image is known (`sidecar.header_texts`).
+_MARKS = ("ITK_FileNotes", "SyntheticData", "ModelId")
 _META_BYTES = {
     "MET_CHAR": 1,
     "MET_UCHAR": 1,
@@ -62,7 +64,7 @@ def read_itk(path: Path) -> list[Volume]:
         raise VolumeError(
             f"{path.name} is cut off, damaged or of an unknown kind; copy it again."
         ) from err
-    texts = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
+    texts = {k: image.GetMetaData(k) for k in _MARKS if image.HasMetaDataKey(k)}
     source = source_of(path, texts)
     source.dtype = _dtype(image)
     _check_space(header, source)
@@ -148,16 +150,19 @@ def _check_meta_size(path: Path, header: dict[str, str], n_header: int) -> None:
     """Count the bytes of a MetaImage: ITK complains on the terminal about them."""
     bytes_each = _META_BYTES.get(header.get("elementtype", "").upper())
     value = header.get("elementdatafile", "")
-    if bytes_each is None or not value or value.split()[0].lower() == "list":
+    numbers = re.fullmatch(r"[\d ]+", header.get("dimsize", ""))
+    if bytes_each is None or not numbers or not value or value.lower() == "list":
         return
     is_local = value.lower() == "local"
     data = path if is_local else path.parent / value
-    numbers = re.findall(r"\d+", header.get("dimsize", ""))
-    shape = (*map(int, numbers), int(header.get("elementnumberofchannels") or 1))
+    shape = (
+        *map(int, numbers[0].split()),
+        _whole(header, "elementnumberofchannels", 1),
+    )
     check_size(shape, bytes_each, path.name)
     needed = math.prod(shape) * bytes_each
     if header.get("compresseddata", "").lower() == "true":
-        needed = int(header.get("compresseddatasize") or 0)
+        needed = _whole(header, "compresseddatasize", 0)
     found = data.stat().st_size - (n_header if is_local else 0)
     if found < needed:
         raise VolumeError(
@@ -165,6 +170,11 @@ def _check_meta_size(path: Path, header: dict[str, str], n_header: int) -> None:
             " has"
             f" {found}; copy it again."
         )
+
+
+def _whole(header: dict[str, str], key: str, default: int) -> int:
+    value = header.get(key, "")
+    return int(value) if value.isdecimal() else default
 
 
 def _check_space(header: dict[str, str], source: Source) -> None:

@@ -29,7 +29,7 @@ def read_mgh(path: Path) -> list[Volume]:
         If the file is not MGH, cut off or damaged.
     """
     from nibabel.filebasedimages import ImageFileError
-    from nibabel.freesurfer.mghformat import MGHImage
+    from nibabel.freesurfer.mghformat import MGHError, MGHImage
     from nibabel.spatialimages import HeaderDataError
 
     try:
@@ -40,7 +40,7 @@ def read_mgh(path: Path) -> list[Volume]:
         raise VolumeError(
             f"{path.name} is not an MGH file, cut off or damaged; copy it again."
         ) from err
-    except (ValueError, KeyError) as err:
+    except (MGHError, ValueError, KeyError) as err:
         raise VolumeError(f"{path.name} is not an MGH file ({err}).") from err
     source = source_of(path)
     source.dtype = array.dtype.newbyteorder("=").name

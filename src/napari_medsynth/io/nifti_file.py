@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _GZIP = b"\x1f\x8b"
 _LONGEST_HEADER = 540
 _CHUNK = 2**20
+_LARGEST_OFFSET = 2**28
 
 
 @dataclass
@@ -51,7 +52,7 @@ def load(path: Path) -> NiftiFile:
         header, kind, is_pair = _parse(block, path)
         shape, dtype = _layout(header, name)
         n_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        offset = int(header["vox_offset"])
+        offset = _offset(header, name)
         if not is_pair:
             offset = max(offset, int(header["sizeof_hdr"]))
             raw = block[offset : offset + n_bytes]
@@ -143,12 +144,23 @@ def _layout(header: Any, name: str) -> tuple[tuple[int, ...], np.dtype]:
     shape = tuple(int(n) for n in header["dim"][1 : n_dims + 1])
     try:
         dtype = header.get_data_dtype()
-    except HeaderDataError as err:
+    except (HeaderDataError, KeyError) as err:
         raise VolumeError(f"{name} has an unknown voxel type ({err}).") from err
     if dtype.itemsize == 0:
         raise VolumeError(f"{name} has voxels of 1 bit, which are not supported.")
     check_size(shape, dtype.itemsize, name)
     return shape, dtype
+
+
+def _offset(header: Any, name: str) -> int:
+    """Byte at which the voxels start."""
+    offset = float(header["vox_offset"])
+    if not 0 <= offset <= _LARGEST_OFFSET:
+        raise VolumeError(
+            f"{name} claims that its voxels start at byte {offset:g}; its header is"
+            " broken."
+        )
+    return int(offset)
 
 
 def _read_pair(path: Path, offset: int, n_bytes: int, warnings: list[str]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 
     from .volume import Volume
 
+# What Pillow raises on damaged bytes.
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    struct.error,
+)
 _MM_PER_INCH = 25.4
 # Resolutions that programs write without having measured anything [dots per inch].
 _MEANINGLESS_DPI = (0, 1, 72, 96)
@@ -49,7 +61,7 @@ def read_raster(path: Path) -> list[Volume]:
         raise VolumeError(f"{path.name} is not a picture; check the file.") from err
     except Image.DecompressionBombError as err:
         raise VolumeError(f"{path.name} is too large a picture ({err}).") from err
-    except (OSError, SyntaxError, ValueError, EOFError) as err:
+    except _BROKEN as err:
         raise VolumeError(f"{path.name} is cut off or damaged; copy it again.") from err
     if len({page.shape for page in pages}) > 1:
         raise VolumeError(
