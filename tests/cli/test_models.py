@@ -27,6 +27,16 @@ def test_list_is_a_table(medsynth, tiny):
     assert "T1, T2, PD, FLAIR" in done.out
 
 
+def test_narrow_terminal_keeps_the_id_whole(
+    medsynth, home, tiny_card, tiny_weights, monkeypatch
+):
+    card = replace(tiny_card, id="quite-a-long-id-of-a-model", title="Long " * 9)
+    write_pack(home / "models" / "long.safetensors", card, tiny_weights)
+    monkeypatch.setenv("COLUMNS", "60")
+
+    assert card.id in medsynth("models", "list").out
+
+
 def test_list_filters_by_task(medsynth, tiny):
     assert medsynth("models", "list", "--json", "--task", "denoising").json == []
     wrong = medsynth("models", "list", "--task", "painting")

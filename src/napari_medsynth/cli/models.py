@@ -46,7 +46,10 @@ def list_models(
     if json:
         say_json([_summary(card) for card in cards])
         return
-    table = Table("id", "title", "makes", "of", "parameters", "from", box=None)
+    table = Table(box=None)
+    table.add_column("id", no_wrap=True, overflow="fold")  # to be copied whole
+    for heading in ("title", "makes", "of", "parameters", "from"):
+        table.add_column(heading)
     for card in cards:
         table.add_row(
             card.id,
