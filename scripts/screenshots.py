@@ -57,6 +57,7 @@ def tutorial() -> None:
     """The steps of docs/tutorials/first-synthesis.md."""
     import napari
 
+    from napari_medsynth.demo.layers import attention_layers, show_attention
     from napari_medsynth.widgets.parts.state_chip import State
 
     viewer = napari.Viewer(show=True)
@@ -74,11 +75,12 @@ def tutorial() -> None:
     dock.options_box.expand(animate=False)
     dock.run()
     wait_until(lambda: not dock.is_busy)
-    maps = [x for x in viewer.layers if x.name.startswith("attention")]
+    maps = attention_layers(viewer)
     for layer in maps:
         layer.visible = False
     take(viewer, "tutorial-result")
 
+    show_attention(viewer)
     for layer in viewer.layers:
         layer.visible = layer.name == "T1" or layer is maps[0]
     viewer.layers.selection = {maps[0]}

@@ -65,6 +65,18 @@ def attention_layers(viewer: Viewer) -> list[Image]:
     return [x for x, r in zip(viewer.layers, role, strict=True) if r == "attention"]
 
 
+def show_attention(viewer: Viewer) -> None:
+    """Bring the attention layers on top and show the first, over its own range."""
+    layers = attention_layers(viewer)
+    for layer in layers:
+        layer.visible = layer is layers[0]
+        seen = layer.data[layer.data > 0]  # empty slices are 0
+        if seen.size:
+            low, high = np.percentile(seen, (2, 99.5)).tolist()
+            layer.contrast_limits = (low, max(high, low * 1.001))
+        viewer.layers.move(viewer.layers.index(layer), -1)
+
+
 def _volume_of(layer: Image) -> Volume:
     data, attributes, _ = layer.as_layer_data_tuple()
     known = {k: v for k, v in attributes.items() if k in ATTRIBUTES}
@@ -77,8 +89,9 @@ def show_as_grid(viewer: Viewer, volume: Volume, index: int) -> None:
     `volume` is what is to fill each cell.
     """
     for layer in viewer.layers:
-        layer.name_overlay.visible = True
-        layer.name_overlay.position = "bottom_left"  # the notice is above
+        label = layer.name_overlay
+        label.visible, label.font_size = True, 8
+        label.position = "bottom_left"  # the notice is above
     grid = viewer.canvas.grid
     grid.stride, grid.shape, grid.spacing = 1, GRID, 4
     grid.enabled = True

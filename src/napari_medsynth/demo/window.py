@@ -11,7 +11,6 @@ from napari_medsynth.errors import EngineError, MedSynthError
 from .layers import (
     add_difference,
     add_volume,
-    attention_layers,
     results_of,
     show_as_grid,
 )
@@ -118,16 +117,9 @@ class DemoWindow:
 
         self._scene = scene
         add_difference(self.viewer, scene.difference)
-        self._show(scene)
-        QTimer.singleShot(SETTLE_MS, self._on_settled)
-
-    def _show(self, scene: Scene) -> None:
-        """Sort the cells: sources and truth above, what was made of them below."""
-        maps = attention_layers(self.viewer)
-        for layer in maps:
-            layer.visible = layer is maps[0]
-            self.viewer.layers.move(self.viewer.layers.index(layer), -1)
+        show_attention(self.viewer)  # sources and truth above, what was made below
         show_as_grid(self.viewer, scene.truth, scene.best_slice)
+        QTimer.singleShot(SETTLE_MS, self._on_settled)
 
     def _on_settled(self) -> None:
         """Take the picture, write the files, and leave if nobody is looking."""
