@@ -13,6 +13,7 @@ from .layers import (
     add_volume,
     results_of,
     show_as_grid,
+    show_attention,
 )
 from .pictures import save_montage, save_volumes
 from .scene import ATTENTION, MODEL, TARGET, Scene, hidden_study, measure
