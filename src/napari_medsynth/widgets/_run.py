@@ -6,6 +6,7 @@ from io import StringIO
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.utils import progress
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -19,6 +20,7 @@ from ._worker import Slots, start_worker, tell_error
 if TYPE_CHECKING:
     from napari import Viewer
     from napari.qt.threading import GeneratorWorker
+    from numpy.typing import NDArray
 
     from napari_medsynth.engine import Progress, Result
     from napari_medsynth.io import Volume
@@ -162,6 +164,16 @@ class SynthesisRun(QObject):
             colormap="inferno",
             blending="additive",
             opacity=0.6,
+            contrast_limits=_limits_of(volume.data[0]),
             interpolation2d="linear",
             **place,
         )
+
+
+def _limits_of(maps: NDArray[np.float32]) -> tuple[float, float]:
+    """Leave the less attended half black, so that the anatomy shows through."""
+    seen = maps[maps > 0]
+    if not seen.size:
+        return 0.0, 1.0
+    low, high = (float(x) for x in np.percentile(seen, [50, 99.5]))
+    return low, max(high, low + 1e-6)

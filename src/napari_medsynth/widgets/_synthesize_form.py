@@ -33,7 +33,7 @@ class SynthesizeForm(QWidget):
         self.quality_label.setWordWrap(True)
         self.quality_label.setTextFormat(Qt.TextFormat.PlainText)
         self.options_box = OptionsBox()
-        self.preview_box = QCheckBox("&Live preview of the current slice")
+        self.preview_box = QCheckBox("Liv&e preview of the current slice")
         self.preview_box.setToolTip(
             "Synthesise the slice on the screen as soon as it is shown."
         )
@@ -56,6 +56,8 @@ class SynthesizeForm(QWidget):
         table = self.modality_table
         if not any(row.layer for row in table.rows.values()):
             return "Open an image, or choose the layer of a contrast above."
+        if not table.targets():
+            return "Nothing to synthesise: click a chip until it says “to synthesise”."
         return self.card.why_not(tuple(table.sources()), table.targets())
 
     def choice(self) -> tuple[Any, ...]:
@@ -91,10 +93,8 @@ class SynthesizeForm(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         for part in (
             self.model_box,
-            _line(),
             self.modality_table,
             self.quality_label,
-            _line(),
             self.options_box,
         ):
             column.addWidget(part)
@@ -126,11 +126,3 @@ class SynthesizeForm(QWidget):
         self.quality_label.setVisible(bool(measured))
         self.run_box.set_reason(self.reason())
         self.edited.emit()
-
-
-def _line() -> QFrame:
-    """A thin rule between two sections."""
-    line = QFrame()
-    line.setFrameShape(QFrame.Shape.HLine)
-    line.setFrameShadow(QFrame.Shadow.Sunken)
-    return line

@@ -19,6 +19,7 @@ _COLUMNS = (
     ("mae", "MAE", ".3f"),
 )
 _MIN_HEIGHT = 160
+_LINK = "#4a9be8"  # readable on dark and on light themes
 
 
 class CardView(QTextBrowser):
@@ -117,10 +118,11 @@ def _size(card: ModelCard) -> str:
 
 def _linked(text: str) -> str:
     """Escape `text`; an address in it becomes a link."""
-    words = [
-        f"<a href='{escape(word.strip('().,'))}'>{escape(word)}</a>"
-        if word.strip("().,").startswith("https://")
-        else escape(word)
-        for word in text.split()
-    ]
-    return " ".join(words)
+    return " ".join(_linked_word(word) for word in text.split())
+
+
+def _linked_word(word: str) -> str:
+    address = word.strip("().,")
+    if not address.startswith("https://"):
+        return escape(word)
+    return f"<a style='color:{_LINK}' href='{escape(address)}'>{escape(word)}</a>"

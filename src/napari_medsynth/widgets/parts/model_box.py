@@ -11,11 +11,11 @@ from qtpy.QtWidgets import (
     QToolButton,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_medsynth.catalogue import ModelCard, list_cards, problems
 
 from .card_view import CardView
+from .section import Section
 
 ALL_TASKS = "all tasks"
 
@@ -43,8 +43,7 @@ class ModelBox(QWidget):
         self.problem_label.setWordWrap(True)
         self.problem_label.setTextFormat(Qt.TextFormat.PlainText)
         self.card_view = CardView()
-        self.about = QCollapsible("About this model")
-        self.about.setDuration(0)
+        self.about = Section("About this model")
         self.about.addWidget(self.card_view)
         self._lay_out()
         self.task_combo.activated.connect(self._on_task_activated)

@@ -16,9 +16,10 @@ from qtpy.QtWidgets import (
     QSpinBox,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_medsynth.catalogue import ModelCard
+
+from .section import Section
 
 PLANES = ("axial", "coronal", "sagittal")
 EXTENTS = {
@@ -63,14 +64,13 @@ class RunOptions:
     attention: str = ""
 
 
-class OptionsBox(QCollapsible):
+class OptionsBox(Section):
     """The form of `RunOptions`."""
 
     changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Options", parent)
-        self.setDuration(0)
         self.plane_combo = _combo({p: p for p in PLANES}, "Slices the model works on.")
         self.extent_combo = _combo(EXTENTS, "How much of the volume to synthesise.")
         self.device_combo = _combo({d: d for d in DEVICES}, "Where the model runs.")
@@ -151,11 +151,11 @@ class OptionsBox(QCollapsible):
         content = QWidget()
         self._form = QFormLayout(content)
         self._form.setContentsMargins(0, 0, 0, 0)
-        self._form.addRow("&Plane", self.plane_combo)
+        self._form.addRow("Pla&ne", self.plane_combo)
         self._form.addRow("Ran&ge", self.extent_combo)
         self._form.addRow("Slices", self._slices)
         self._form.addRow("&Device", self.device_combo)
-        self._form.addRow("Pre&cision", self.precision_combo)
+        self._form.addRow("Prec&ision", self.precision_combo)
         self._form.addRow("&Attention", self.attention_combo)
         self.addWidget(content)
 
