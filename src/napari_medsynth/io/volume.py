@@ -38,8 +38,8 @@ class Volume:
     name : str
         What to call it in a list of layers.
     metadata : mapping
-        Anything else. Known keys: ``path``, ``dtype`` (of the file), ``warnings`` (list of
-        sentences), ``synthetic`` (bool), ``provenance`` (dict).
+        Anything else. Known keys: ``path``, ``dtype`` (of the file), ``warnings``
+        (list of sentences), ``synthetic`` (bool), ``provenance`` (dict).
 
     Raises
     ------
