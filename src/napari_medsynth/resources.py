@@ -1,4 +1,4 @@
-"""Where the files of ``resources/`` are: in the wheel, or beside ``src`` in a checkout."""
+"""Where the files of ``resources/`` are: in the wheel or beside ``src``."""
 
 from pathlib import Path
 
