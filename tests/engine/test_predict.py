@@ -326,6 +326,25 @@ def test_the_batch_size_changes_nothing(statistics, study):
         )
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_a_gpu_makes_the_same_image(precision, study):
+    torch.manual_seed(0)
+    model = ResViT(
+        4, 4, width=8, n_blocks=2, embed_dim=16, depth=2, n_heads=2, mlp_dim=32,
+        transformer_blocks=(1,), token_grid=(2, 2),
+    )  # fmt: skip
+    made = [
+        run(study, UNIFIED, targets=["FLAIR"], model=model, device=device, **options)[1]
+        for device, options in (("cpu", {}), ("cuda", {"precision": precision}))
+    ]
+
+    exact, fast = (result.volumes["FLAIR"].data for result in made)
+    assert made[1].provenance["device"].startswith("cuda")
+    assert np.sqrt(np.mean((exact - fast) ** 2)) < 0.01 * exact.max()
+
+
 # --- provenance -----------------------------------------------------------------------
 
 
