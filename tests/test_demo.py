@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -93,6 +94,14 @@ def test_a_window_that_breaks_leaves_files_instead(
 
     assert "no OpenGL" in capsys.readouterr().out
     assert (tmp_path / "montage.png").exists()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="X servers only")
+def test_a_display_that_does_not_answer_is_no_screen(monkeypatch):
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", ":9876")
+
+    assert not run.has_screen()
 
 
 def test_montage_shows_left_on_the_right_and_anterior_above(finished):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -53,7 +54,7 @@ def run_demo(out: Path | str, *, show: bool | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     obstacle = _why_no_window()
     if show and (obstacle or not has_screen()):
-        raise MedSynthError(obstacle or "A window needs a screen: DISPLAY is not set.")
+        raise MedSynthError(obstacle or "A window needs a screen, and none answers.")
     if show is not False and not obstacle and has_screen():
         return run_in_window(folder, stays_open=True)
     if not obstacle and _run_on_virtual_screen(folder):
@@ -88,7 +89,23 @@ def has_screen() -> bool:
     """Tell whether this process can show a window to somebody."""
     if not sys.platform.startswith("linux"):
         return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    if os.environ.get("WAYLAND_DISPLAY"):
+        return True
+    return bool(os.environ.get("DISPLAY")) and _x_server_answers()
+
+
+def _x_server_answers() -> bool:
+    """Try the X server of DISPLAY: where none answers, Qt ends the whole process."""
+    try:
+        x11 = ctypes.CDLL("libX11.so.6")
+    except OSError:
+        return True  # nobody to ask; Qt brings what it needs
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    display = x11.XOpenDisplay(None)
+    if not display:
+        return False
+    x11.XCloseDisplay(ctypes.c_void_p(display))
+    return True
 
 
 def _why_no_window() -> str:
