@@ -66,7 +66,7 @@ def run_in_window(folder: Path, *, stays_open: bool) -> int:
     """Play the demonstration in napari; write the same files as without."""
     from .window import DemoWindow
 
-    console = Console()
+    console = Console(markup=False)
     console.print(f"Opening napari: {_plan()}.")
     window = DemoWindow(folder, stays_open=stays_open)
     window.run(lambda scene, files: _report(console, scene, files))
@@ -75,7 +75,7 @@ def run_in_window(folder: Path, *, stays_open: bool) -> int:
 
 def run_without_window(folder: Path, obstacle: str) -> int:
     """Play the demonstration without Qt: files only."""
-    console = Console()
+    console = Console(markup=False)
     if obstacle:
         console.print(f"Without a window: {obstacle}")
     console.print(f"{_plan()} ...")
@@ -110,10 +110,9 @@ def _x_server_answers() -> bool:
 
 def _why_no_window() -> str:
     """Say what a window lacks, apart from a screen; "" if nothing."""
-    if not installed_binding():
-        return 'there is no Qt; pip install "napari-medsynth[qt]" adds it.'
+    is_without_qt = not installed_binding()
     for finding in examine_window():
-        if finding.state is State.bad:
+        if finding.state is State.bad or is_without_qt:
             return f"{finding.text}. This adds it: {finding.fix}"
     if has_screen() or shutil.which("xvfb-run"):
         return ""
@@ -137,11 +136,13 @@ def _run_on_virtual_screen(folder: Path) -> bool:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as err:
-        Console().print(f"The window could not be opened ({type(err).__name__}).")
+        Console(markup=False).print(
+            f"The window could not be opened ({type(err).__name__})."
+        )
         return False
     if child.returncode:
         last = child.stderr.strip().splitlines()[-1:] or ["no message"]
-        Console().print(f"The window could not be opened: {last[0]}", markup=False)
+        Console(markup=False).print(f"The window could not be opened: {last[0]}")
     return child.returncode == 0
 
 
