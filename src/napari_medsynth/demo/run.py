@@ -77,7 +77,7 @@ def run_without_window(folder: Path, obstacle: str) -> int:
     """Play the demonstration without Qt: files only."""
     console = Console(markup=False)
     if obstacle:
-        console.print(f"Without a window: {obstacle}")
+        console.print(f"Without a window: {obstacle}", soft_wrap=True)
     console.print(f"{_plan()} ...")
     scene = _finish(play(*hidden_study()))
     files = [save_montage(scene, folder / "montage.png"), *save_volumes(scene, folder)]
