@@ -30,7 +30,7 @@ class GrowingLayer(QObject):
     Parameters
     ----------
     viewer : Viewer
-        Gets the layer at once; the selection stays as it is.
+        Gets the layer at once. A preview leaves the selection as it is.
     request : Request
         Says where the layer lies and how it is shown.
     modality, name : str
@@ -58,7 +58,7 @@ class GrowingLayer(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(REFRESH_EVERY)
         self._timer.timeout.connect(self._on_timeout)
-        selected = set(viewer.layers.selection)
+        kept = set(viewer.layers.selection) if role else ()  # selecting is slow
         self.layer = viewer.add_image(
             self._array,
             name=unique_name(viewer, name),
@@ -66,8 +66,8 @@ class GrowingLayer(QObject):
             metadata={"medsynth": _metadata(request, modality, role)},
             **request.place,
         )
-        if selected:
-            viewer.layers.selection = selected
+        if kept:
+            viewer.layers.selection = kept
 
     @property
     def is_in_viewer(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from io import StringIO
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from napari_medsynth.io.geometry import layer_metadata, layer_transform
 from ._growing import GrowingLayer
 from ._layers import unique_name
 from ._request import Request, run_request
+from ._turns import Turns
 from ._worker import Slots, start_worker, tell_error
 
 if TYPE_CHECKING:
@@ -44,44 +46,23 @@ class SynthesisRun(QObject):
         self._viewer = viewer
         self._request = request
         self._worker: GeneratorWorker | None = None
+        self._activity: progress | None = None
+        self._growing: dict[str, GrowingLayer] = {}
         self._outcome = ""
         self._started = 0.0
-        self.is_cancelled = False
-        title = request.card.title
-        self._growing = {
-            modality: GrowingLayer(
-                viewer,
-                request,
-                modality,
-                f"{modality} (synthetic: {title})",
-                parent=self,
-            )
-            for modality in request.targets
-        }
-        viewer.layers.selection = {g.layer for g in self._growing.values()}
-        targets = ", ".join(request.targets)
-        self._activity = progress(
-            total=request.n_slices,
-            desc=f"Synthesising {targets}",
-            file=StringIO(),  # napari's activity dock shows it, the terminal need not
-        )
         self._n_done = 0
+        self.is_cancelled = False
+        self._turns = Turns(self)
         self._activity_timer = QTimer(self)
         self._activity_timer.setInterval(_ACTIVITY_EVERY)
         self._activity_timer.timeout.connect(self._on_activity_due)
-        self._viewer.layers.events.removed.connect(self._on_layer_removed)
 
     def start(self) -> None:
-        """Start the worker."""
-        slots: Slots = {
-            "yielded": self._on_yielded,
-            "returned": self._on_returned,
-            "errored": self._on_errored,
-            "finished": self._on_finished,
-        }
+        """Add the layers, one per turn of the event loop, and then start the worker."""
         self._started = perf_counter()
-        self._activity_timer.start()
-        self._worker = start_worker(run_request, self._request, slots=slots)
+        self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        layers = [partial(self._add_growing, m) for m in self._request.targets]
+        self._turns.add([self._open_activity, *layers, self._start_worker])
 
     def cancel(self) -> None:
         """Stop after the batch that is being computed; what is done stays."""
@@ -91,13 +72,39 @@ class SynthesisRun(QObject):
 
     def abandon(self) -> None:
         """Stop, and touch neither viewer nor widgets again: they are going away."""
+        self._turns.stop()
         self.cancel()
-        if self._worker is None:
-            return
-        for name in ("yielded", "returned", "errored", "finished"):
-            getattr(self._worker, name).disconnect()
-        self._worker = None
+        if self._worker is not None:
+            for name in ("yielded", "returned", "errored", "finished"):
+                getattr(self._worker, name).disconnect()
+            self._worker = None
         self._close()
+
+    def _open_activity(self) -> None:
+        targets = ", ".join(self._request.targets)
+        self._activity = progress(
+            total=self._request.n_slices,
+            desc=f"Synthesising {targets}",
+            file=StringIO(),  # napari's activity dock shows it, the terminal need not
+        )
+        self._activity_timer.start()
+
+    def _add_growing(self, modality: str) -> None:
+        name = f"{modality} (synthetic: {self._request.card.title})"
+        growing = GrowingLayer(self._viewer, self._request, modality, name, parent=self)
+        self._growing[modality] = growing
+
+    def _start_worker(self) -> None:
+        if self.is_cancelled:
+            self._on_finished()
+            return
+        slots: Slots = {
+            "yielded": self._on_yielded,
+            "returned": self._on_returned,
+            "errored": self._on_errored,
+            "finished": self._on_finished,
+        }
+        self._worker = start_worker(run_request, self._request, slots=slots)
 
     def _on_yielded(self, step: Progress) -> None:
         for modality, images in step.partial.items():
@@ -107,66 +114,74 @@ class SynthesisRun(QObject):
 
     def _on_returned(self, result: Result) -> None:
         for modality, volume in result.volumes.items():
-            metadata = layer_metadata(volume)
             if modality in self._growing:
+                metadata = layer_metadata(volume)
                 self._growing[modality].finish(volume.data[0], metadata)
-        for name, volume in result.attention.items():
-            self._add_attention(name, volume)
+        self._turns.add(
+            partial(self._add_attention, name, volume, is_visible=number == 0)
+            for number, (name, volume) in enumerate(result.attention.items())
+        )
         made = ", ".join(self._growing)
         self._outcome = f"Made {made} in {perf_counter() - self._started:.1f} s."
 
     def _on_activity_due(self) -> None:
         # napari's bar processes events whenever it is set, so that anything may happen
         # in here, also the end of this run: never set it while handling a result
-        self._activity_timer.stop()
-        self._activity.update(self._n_done - self._activity.n)
-        if self._worker is not None:
+        if self._activity is not None:
+            self._activity_timer.stop()
+            self._activity.update(self._n_done - self._activity.n)
+        if self._activity is not None:
             self._activity_timer.start()
 
     def _on_errored(self, error: Exception) -> None:
         self._outcome = tell_error(error)
-        self._remove_empty()
 
     def _on_finished(self) -> None:
         self._worker = None
-        if self.is_cancelled and not self._outcome:
-            self._outcome = "Cancelled; what was done stays."
-            self._remove_empty()
+        self._turns.add([self._end])
+
+    def _end(self) -> None:
         self._close()
-        self.ended.emit(self._outcome)
-
-    def _on_layer_removed(self, event: Any) -> None:
-        """Someone removed every result: nobody waits for the rest."""
-        is_over = self._worker is None or self._outcome
-        if not is_over and not any(g.is_in_viewer for g in self._growing.values()):
-            self.cancel()
-
-    def _remove_empty(self) -> None:
-        """Take away layers that got no slice at all."""
+        if not self._outcome:
+            self._outcome = "Cancelled; what was done stays."
         if self._n_done == 0:
             for growing in self._growing.values():
                 growing.remove()
+        self.ended.emit(self._outcome)
 
     def _close(self) -> None:
         self._activity_timer.stop()
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
-        self._activity.close()
+        activity, self._activity = self._activity, None
+        if activity is not None:
+            activity.close()
 
-    def _add_attention(self, name: str, volume: Volume) -> None:
+    def _on_layer_removed(self, event: Any) -> None:
+        """Someone removed every result: nobody waits for the rest."""
+        is_running = self._worker is not None and not self._outcome
+        if is_running and not any(g.is_in_viewer for g in self._growing.values()):
+            self.cancel()
+
+    def _add_attention(self, name: str, volume: Volume, *, is_visible: bool) -> None:
         """Lay an attention map over the anatomy, coarse as it is."""
-        title = f"attention {name} ({self._request.card.title})"
+        request = self._request
+        mm_per_unit = np.divide(request.reference.spacing, request.place["scale"])
+        place = layer_transform(volume)
         metadata = {**layer_metadata(volume), "modality": "", "role": "attention"}
-        place = {**layer_transform(volume), "units": self._request.place["units"]}
         self._viewer.add_image(
             volume.data[0],
-            name=unique_name(self._viewer, title),
+            name=unique_name(self._viewer, f"attention {name} ({request.card.title})"),
             metadata={"medsynth": metadata},
+            visible=is_visible,
             colormap="inferno",
             blending="additive",
             opacity=0.6,
             contrast_limits=_limits_of(volume.data[0]),
             interpolation2d="linear",
-            **place,
+            scale=np.divide(place["scale"], mm_per_unit),
+            translate=np.divide(place["translate"], mm_per_unit),
+            units=request.place["units"],
+            axis_labels=request.place["axis_labels"],
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 from collections.abc import Generator
@@ -18,11 +19,18 @@ def load_torch() -> None:
     Importing torch holds the interpreter's lock while the system loads a library of
     hundreds of megabytes: a window waits 120 to 900 ms for it. A call through ctypes
     gives the lock away, so the library is loaded that way first (measured: 130 -> 22 ms
-    longest gap; ``benchmarks/responsiveness.py``).
+    longest gap; ``benchmarks/responsiveness.py``). The garbage collector, which holds
+    the lock too and finds nothing in modules that are being born, waits meanwhile.
     """
     if "torch" not in sys.modules:
         _load_library()
-    import napari_medsynth.engine  # noqa: F401
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        import napari_medsynth.engine  # noqa: F401
+    finally:
+        if collects:
+            gc.enable()
 
 
 def warm_up() -> None:

@@ -204,21 +204,26 @@ class _Work:
 
     def __init__(self, viewer: Viewer, preview: LivePreview) -> None:
         self._layers = viewer.layers
-        self._on_layers_event: Callable[..., None] | None = None
+        self._listener: Callable[..., None] | None = None
         self.preview = preview
         self.run: SynthesisRun | None = None
 
-    def follow_layers(self, callback: Callable[..., None]) -> None:
-        """Call `callback` with every event of the layer list until closed."""
-        self._on_layers_event = callback
-        self._layers.events.connect(callback)
+    def follow_layers(self, listener: Callable[..., None]) -> None:
+        """Call `listener` with every event of the layer list until closed."""
+        self._listener = listener
+        self._layers.events.connect(self._on_layers_event)
 
     def close(self, *args: object) -> None:
         """Stop all work without touching the viewer's layers or any widget."""
-        if self._on_layers_event is None:
+        if self._listener is None:
             return
+        self._listener = None
         self._layers.events.disconnect(self._on_layers_event)
-        self._on_layers_event = None
         self.preview.abandon()
         if self.run is not None:
             self.run.abandon()
+
+    def _on_layers_event(self, event: Any) -> None:
+        # napari cannot disconnect a method of a widget that is gone: so it is ours
+        if self._listener is not None:
+            self._listener(event)

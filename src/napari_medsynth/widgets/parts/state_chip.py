@@ -63,10 +63,16 @@ class StateChip(QAbstractButton):
         return self.sizeHint()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
+        painter = QPainter(self)
+        try:
+            self._draw(painter)
+        finally:
+            painter.end()  # Qt crashes if anything still holds an active painter
+
+    def _draw(self, painter: QPainter) -> None:
         colours = self.palette()
         text = colours.color(QPalette.ColorRole.WindowText)
         accent = QColor("#2a9d8f")
-        painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         body = QRectF(self.rect()).adjusted(1.5, 1.5, -1.5, -1.5)
         pen = QPen(accent if self._state is not State.IGNORED else text, 1.2)

@@ -1,0 +1,245 @@
+"""How long the window stands still while a volume is synthesised in it.
+
+A 5 ms timer runs in the GUI thread; the gap between two ticks is time in which nothing
+else could happen. Needs a screen:
+
+    xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/responsiveness.py
+
+The last three columns are the longest gap; the longest without the time that the canvas
+was drawing (software OpenGL under Xvfb); and without Python's garbage collector too,
+which is what napari-medsynth itself makes. The row "other process" says what a busy
+machine does to an idle window.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+TICK = 5  # ms
+BUSY = """
+import torch
+image, layer = torch.rand(4, 32, 128, 128), torch.nn.Conv2d(32, 32, 3)
+while True:
+    layer(image)
+"""
+IMPORT = """
+import sys, threading, time
+from napari_medsynth.widgets._torch import load_torch
+def plainly():
+    import napari_medsynth.engine
+target = load_torch if sys.argv[1] == "as the dock does" else plainly
+thread = threading.Thread(target=target)
+thread.start()
+last, longest = time.perf_counter(), 0
+while thread.is_alive():
+    time.sleep(0.005)
+    now = time.perf_counter()
+    longest, last = max(longest, now - last), now
+print(1000 * longest)
+"""
+
+
+class Clock:
+    """Gaps between ticks in the GUI thread, and when canvas or GC were at work."""
+
+    def __init__(self) -> None:
+        from qtpy.QtCore import Qt, QTimer
+        from vispy.app.backends._qt import CanvasBackendDesktop
+
+        self.gaps: list[tuple[float, float]] = []
+        self.busy: dict[str, list[tuple[float, float]]] = {"draw": [], "gc": []}
+        self._last = self._gc_start = 0.0
+        self._timer = QTimer()
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(TICK)
+        self._timer.timeout.connect(self._on_timeout)
+        gc.callbacks.append(self._on_gc)
+        paint = CanvasBackendDesktop.paintGL
+
+        def timed_paint(backend: object) -> None:
+            start = time.perf_counter()
+            paint(backend)
+            self.busy["draw"].append((start, time.perf_counter()))
+
+        CanvasBackendDesktop.paintGL = timed_paint
+
+    def watch(self, is_done: Callable[[], bool], *, longest: float = 300) -> None:
+        """Run the event loop until `is_done`."""
+        from qtpy.QtCore import QEventLoop, QTimer
+
+        loop, look = QEventLoop(), QTimer()
+        end = time.perf_counter() + longest
+        look.setInterval(20)
+        look.timeout.connect(
+            lambda: loop.quit() if is_done() or time.perf_counter() > end else None
+        )
+        self.gaps = []
+        self._last = time.perf_counter()
+        self._timer.start()
+        look.start()
+        loop.exec()
+        self._timer.stop()
+
+    def wait(self, seconds: float) -> None:
+        """Run the event loop for a while."""
+        end = time.perf_counter() + seconds
+        self.watch(lambda: time.perf_counter() > end)
+
+    def report(self, name: str, note: str = "") -> None:
+        """Print one row about the last `watch`."""
+        whole = 1000 * np.array([end - start for start, end in self.gaps])
+        columns = [*np.percentile(whole, [95, 99]), whole.max()]
+        columns += [self._longest("draw"), self._longest("draw", "gc")]
+        cells = " | ".join(f"{value:.0f}" for value in columns)
+        print(f"| {name} | {cells} | {note} |", flush=True)
+
+    def _longest(self, *kinds: str) -> float:
+        """Longest gap [ms] without the time that `kinds` took."""
+        taken = [interval for kind in kinds for interval in self.busy[kind]]
+        return 1000 * max(
+            end - start - sum(max(0.0, min(end, b) - max(start, a)) for a, b in taken)
+            for start, end in self.gaps
+        )
+
+    def _on_timeout(self) -> None:
+        now = time.perf_counter()
+        self.gaps.append((self._last, now))
+        self._last = now
+
+    def _on_gc(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._gc_start = time.perf_counter()
+        else:
+            self.busy["gc"].append((self._gc_start, time.perf_counter()))
+
+
+def phantom(shape: tuple[int, int, int], level: float) -> np.ndarray:
+    """Nested ellipsoids with noise, (Z, Y, X)."""
+    axes = (np.linspace(-1, 1, n, dtype=np.float32) for n in shape)
+    z, y, x = np.meshgrid(*axes, indexing="ij", sparse=True)
+    radius = np.sqrt(0.5 * z**2 + y**2 + x**2)
+    noise = np.random.default_rng(0).normal(0, 10, shape).astype(np.float32)
+    return (radius < 0.9) * (level * (1 + np.cos(9 * radius)) + noise)
+
+
+@contextmanager
+def busy_process() -> Iterator[None]:
+    """Another process convolves with all cores meanwhile."""
+    process = subprocess.Popen([sys.executable, "-c", BUSY])
+    time.sleep(3)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def report_imports() -> None:
+    """Print what importing the engine, and torch with it, does to another thread."""
+    for how in ("plainly", "as the dock does"):
+        command = [sys.executable, "-c", IMPORT, how]
+        runs = [subprocess.run(command, capture_output=True, check=True) for _ in "123"]
+        longest = sorted(float(run.stdout) for run in runs)[1]
+        print(f"| importing torch, {how} | | | {longest:.0f} | | | median of 3 |")
+
+
+def measure(shape: tuple[int, int, int], model: str) -> None:
+    """Print the rows about a window."""
+    import napari
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1500, 900)
+    clock = Clock()
+    for name, level in (("T1", 400), ("T2", 700)):
+        limits = (0, 2 * level)
+        viewer.add_image(phantom(shape, level), name=name, contrast_limits=limits)
+    clock.wait(2)
+    clock.wait(4)
+    clock.report("idle window")
+    with busy_process():
+        clock.wait(4)
+    clock.report("idle window, other process computes")
+
+    from napari_medsynth.widgets.synthesize import SynthesizeWidget
+
+    start = time.perf_counter()
+    dock = SynthesizeWidget(viewer)
+    viewer.window.add_dock_widget(dock, name="Synthesize")
+    opened = 1000 * (time.perf_counter() - start)
+    has_torch = "with" if "torch" in sys.modules else "without"
+    clock.wait(1)
+    clock.report("dock opens", f"{opened:.0f} ms until shown, {has_torch} torch")
+    dock.model_box.choose(model)
+    report_runs(viewer, dock, clock)
+    viewer.close()
+    clock.wait(0.5)
+
+
+def report_runs(viewer, dock, clock: Clock) -> None:
+    """Print the rows about live preview and whole volumes."""
+    from qtpy.QtCore import QTimer
+
+    from napari_medsynth.widgets._torch import load_torch
+    from napari_medsynth.widgets.parts.state_chip import State
+
+    thread = threading.Thread(target=load_torch)
+    thread.start()
+    clock.watch(lambda: not thread.is_alive())
+    clock.report("torch is loaded in the background")
+    dock.modality_table.set_state("PD", State.IGNORED)
+    start = time.perf_counter()
+    dock.preview_box.setChecked(True)
+    preview = "FLAIR (preview)"
+    clock.watch(lambda: preview in viewer.layers, longest=30)
+    waited = 1000 * (time.perf_counter() - start)
+    clock.report("first live slice", f"{waited:.0f} ms after the click")
+    for index in range(10, 20):
+        QTimer.singleShot(
+            100 * (index - 10), lambda i=index: viewer.dims.set_current_step(0, i)
+        )
+    clock.wait(2)
+    clock.report("live preview while scrolling")
+    dock.preview_box.setChecked(False)
+    for attention in ("", "rollout"):
+        dock.options_box.set_options({"attention": attention})
+        QTimer.singleShot(0, dock.run)
+        clock.watch(lambda: dock.is_busy)
+        before = clock.gaps
+        clock.watch(lambda: not dock.is_busy)
+        clock.gaps = before + clock.gaps
+        name = f"whole volume{', with attention' if attention else ''}"
+        clock.report(name, dock.run_box.status_label.text())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shape", type=int, nargs=3, default=(150, 256, 256))
+    parser.add_argument("--model", default="resvit-starter", help="id of a model")
+    arguments = parser.parse_args()
+    print(f"{date.today()}, {platform.platform()}, {os.cpu_count()} cores, load")
+    print(f"{os.getloadavg()[0]:.1f} at the start, volume {tuple(arguments.shape)}\n")
+    print("| gaps of the event loop [ms] | p95 | p99 | max | - drawing | - GC | |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MEDSYNTH_HOME"] = folder
+        os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
+        report_imports()
+        measure(tuple(arguments.shape), arguments.model)
+
+
+if __name__ == "__main__":
+    main()
