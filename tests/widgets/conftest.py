@@ -54,7 +54,9 @@ def nothing_stays(qapp, tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def preferences(monkeypatch):
     """Preferences without a file: those of the manifest, kept for one test."""
+    listeners = []
     values = {"device": "auto", "precision": "auto", "live_preview": False}
+    values["listeners"] = listeners
 
     class Fake:
         device = property(lambda self: values["device"])
@@ -67,6 +69,12 @@ def preferences(monkeypatch):
 
         def apply_home(self):
             return False
+
+        def on_change(self, listener):
+            listeners.append(listener)
+
+        def off_change(self, listener):
+            listeners.remove(listener)
 
     monkeypatch.setattr(synthesize, "Preferences", Fake)
     return values

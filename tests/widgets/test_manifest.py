@@ -74,6 +74,19 @@ def test_preferences_are_kept_by_napari(plugin_settings, npe2pm):
 
         first.keep(device="cpu", precision="fp32", live_preview=True)
         again = Preferences()
+        heard = []
+
+        class Listener:
+            def hear(self, event=None):
+                heard.append(again.device)
+
+        listener = Listener()
+        again.on_change(listener.hear)
+        first.keep(device="auto", precision="fp32", live_preview=True)
+        assert heard == ["auto"]
+        again.off_change(listener.hear)
+        first.keep(device="cpu", precision="fp32", live_preview=True)
+        assert heard == ["auto"]
 
     assert (again.device, again.precision) == ("cpu", "fp32")
     assert again.live_preview is True

@@ -14,7 +14,7 @@ from qtpy.QtTest import QTest
 
 from napari_medsynth.catalogue import user_folder
 from napari_medsynth.errors import CardError
-from napari_medsynth.widgets import synthesize
+from napari_medsynth.widgets import _activation, synthesize
 from napari_medsynth.widgets.parts.state_chip import State
 
 
@@ -468,3 +468,36 @@ def test_keyboard_runs_and_cancels(qtbot, dock, engine):
     wait_until_done(qtbot, dock)
 
     assert said(dock).startswith("Cancelled")
+
+
+def test_preferences_changed_elsewhere_show_in_the_dock(dock, preferences):
+    preferences.update(device="cpu", live_preview=True)
+    (listener,) = preferences["listeners"]
+    listener()
+
+    assert dock.options_box.options().device == "cpu"
+    assert dock.preview_box.isChecked()
+
+
+def test_notice_comes_with_the_first_use_of_the_plugin(qtbot, viewer, monkeypatch):
+    import napari
+
+    monkeypatch.setattr(napari, "current_viewer", lambda: viewer)
+    _activation.on_activate()
+    qtbot.waitUntil(lambda: "medsynth_notice" in viewer.canvas.overlays)
+    notice = viewer.canvas.overlays["medsynth_notice"]
+
+    known = {"medsynth": {"synthetic": True}}
+    viewer.add_image(np.zeros((3, 4)), metadata=known)
+    assert notice.visible
+    _activation.prepare_viewer(viewer)  # again changes nothing
+    assert viewer.canvas.overlays["medsynth_notice"] is notice
+    viewer.layers.clear()
+    assert not notice.visible
+
+
+def test_activation_without_a_viewer_does_nothing(monkeypatch):
+    import napari
+
+    monkeypatch.setattr(napari, "current_viewer", lambda: None)
+    _activation.on_activate()

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,16 @@ class Preferences:
     def results_folder(self) -> str:
         """Where finished volumes are saved; "" for nowhere."""
         return self._get("folders", "results", "")
+
+    def on_change(self, listener: Callable[..., None]) -> None:
+        """Call `listener`, a method of an object that lives, when a value changes."""
+        if self._settings is not None:
+            self._settings.events.changed.connect(listener)
+
+    def off_change(self, listener: Callable[..., None]) -> None:
+        """Undo `on_change`."""
+        if self._settings is not None:
+            self._settings.events.changed.disconnect(listener)
 
     def keep(self, *, device: str, precision: str, live_preview: bool) -> None:
         """Keep what was chosen in a dock."""

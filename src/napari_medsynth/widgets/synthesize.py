@@ -12,8 +12,7 @@ from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_medsynth.errors import MedSynthError
 
-from ._camera import attach_radiological_camera
-from ._notice import attach_synthetic_notice
+from ._activation import prepare_viewer
 from ._preferences import Preferences, keep, recall
 from ._preview import LivePreview
 from ._request import Request, chosen_slices, count_slices, make_request
@@ -47,7 +46,7 @@ class SynthesizeWidget(SynthesizeForm):
         self._work = _Work(napari_viewer, LivePreview(napari_viewer, self._request))
         self._choice: tuple[Any, ...] = ()
         self._preferences: Preferences | None = None
-        attach_synthetic_notice(napari_viewer)
+        self._is_showing = False
         self.set_from_json(recall(_DOCK))
         self.modality_table.set_layers(napari_viewer.layers)
         self._connect()
@@ -86,15 +85,12 @@ class SynthesizeWidget(SynthesizeForm):
         """
         if self._preferences is not None:
             return
-        attach_radiological_camera(self._viewer)
-        preferences = Preferences()
-        if preferences.apply_home():
+        prepare_viewer(self._viewer)
+        self._preferences = Preferences()
+        if self._preferences.apply_home():
             self.model_box.refresh()
-        self.options_box.set_options(
-            {"device": preferences.device, "precision": preferences.precision}
-        )
-        self.preview_box.setChecked(preferences.live_preview)
-        self._preferences = preferences
+        self._show_preferences()
+        self._work.follow_preferences(self._preferences, self._show_preferences)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         super().showEvent(event)
@@ -125,8 +121,20 @@ class SynthesizeWidget(SynthesizeForm):
         if (application := QApplication.instance()) is not None:
             application.aboutToQuit.connect(self._work.close)
 
+    def _show_preferences(self) -> None:
+        """Choose what napari's Preferences say."""
+        preferences = self._preferences
+        if preferences is None or self._is_showing:
+            return
+        self._is_showing = True  # nothing of this is a choice to keep
+        self.options_box.set_options(
+            {"device": preferences.device, "precision": preferences.precision}
+        )
+        self.preview_box.setChecked(preferences.live_preview)
+        self._is_showing = False
+
     def _keep(self) -> None:
-        if self._preferences is None:
+        if self._preferences is None or self._is_showing:
             return
         options = self.options_box.options()
         self._preferences.keep(
@@ -204,26 +212,42 @@ class _Work:
 
     def __init__(self, viewer: Viewer, preview: LivePreview) -> None:
         self._layers = viewer.layers
-        self._listener: Callable[..., None] | None = None
+        self._preferences: Preferences | None = None
+        self._on_layers: Callable[..., None] | None = None
+        self._on_preferences: Callable[..., None] | None = None
         self.preview = preview
         self.run: SynthesisRun | None = None
 
     def follow_layers(self, listener: Callable[..., None]) -> None:
         """Call `listener` with every event of the layer list until closed."""
-        self._listener = listener
+        self._on_layers = listener
         self._layers.events.connect(self._on_layers_event)
+
+    def follow_preferences(
+        self, preferences: Preferences, listener: Callable[..., None]
+    ) -> None:
+        """Call `listener` when preferences change, until closed."""
+        self._preferences, self._on_preferences = preferences, listener
+        preferences.on_change(self._on_preferences_event)
 
     def close(self, *args: object) -> None:
         """Stop all work without touching the viewer's layers or any widget."""
-        if self._listener is None:
+        if self._on_layers is None:
             return
-        self._listener = None
+        self._on_layers = self._on_preferences = None
         self._layers.events.disconnect(self._on_layers_event)
+        if self._preferences is not None:
+            self._preferences.off_change(self._on_preferences_event)
         self.preview.abandon()
         if self.run is not None:
             self.run.abandon()
 
+    # napari cannot disconnect a method of a widget that is gone: so these are ours
+
     def _on_layers_event(self, event: Any) -> None:
-        # napari cannot disconnect a method of a widget that is gone: so it is ours
-        if self._listener is not None:
-            self._listener(event)
+        if self._on_layers is not None:
+            self._on_layers(event)
+
+    def _on_preferences_event(self, event: Any = None) -> None:
+        if self._on_preferences is not None:
+            self._on_preferences()
