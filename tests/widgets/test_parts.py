@@ -273,7 +273,7 @@ def test_planes_without_training_are_marked(qtbot, unified):
 
 
 def test_progress_tells_speed_and_time_left(qtbot, monkeypatch):
-    clock = iter([100.0, 102.0, 104.0])
+    clock = iter([100.0, 102.0, 102.1, 104.0])
     monkeypatch.setattr(run_box, "perf_counter", lambda: next(clock))
     box = RunBox()
     qtbot.addWidget(box)
@@ -283,6 +283,8 @@ def test_progress_tells_speed_and_time_left(qtbot, monkeypatch):
 
     text = box.status_label.text()
     assert text == "10 of 400 slices · 5.0 slices/s · 1 min 18 s left"
+    assert box.bar.value() == 10
+    box.advance(11, 400)  # too soon after the last
     assert box.bar.value() == 10
     assert not box.run_button.isEnabled()
     assert box.cancel_button.isEnabled()

@@ -15,6 +15,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+_SHOW_EVERY = 0.25  # s
+
 
 class RunBox(QWidget):
     """Starts and stops; shows how far a run is, or why none can start or went wrong."""
@@ -24,7 +26,7 @@ class RunBox(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._started = 0.0
+        self._started = self._shown = 0.0
         self._reason = ""
         self.is_running = False
         self.run_button = QPushButton("&Run")
@@ -63,7 +65,7 @@ class RunBox(QWidget):
     def start(self, text: str, total: int) -> None:
         """Show a run that has just begun."""
         self.is_running = True
-        self._started = 0.0
+        self._started = self._shown = 0.0
         self.bar.setRange(0, total)
         self.bar.setValue(0)
         self.bar.show()
@@ -71,8 +73,14 @@ class RunBox(QWidget):
         self._update_buttons()
 
     def advance(self, done: int, total: int, message: str = "") -> None:
-        """Show `done` of `total` slices, the speed and the time left."""
+        """Show `done` of `total` slices, the speed and the time left, now and then.
+
+        A progress bar that is set draws the whole window at once.
+        """
         now = perf_counter()
+        if now - self._shown < _SHOW_EVERY and done < total and not message:
+            return
+        self._shown = now
         self.bar.setRange(0, max(total, 1))
         self.bar.setValue(done)
         if not self._started:
