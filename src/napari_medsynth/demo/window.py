@@ -25,7 +25,7 @@ Report = Callable[[Scene, list[Path]], None]
 
 SIZE = (1560, 960)  # pixels of the window
 LOOK_EVERY_MS = 100  # whether the dock has finished
-SETTLE_MS = 1200  # until the canvas shows what was added
+SETTLE_MS = 800  # until the canvas shows what was added
 
 
 class DemoWindow:
