@@ -57,6 +57,11 @@ class SynthesisRun(QObject):
         self._activity_timer.setInterval(_ACTIVITY_EVERY)
         self._activity_timer.timeout.connect(self._on_activity_due)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every slice of the volume was made."""
+        return self._n_done == self._request.reference.shape[self._request.axis]
+
     def start(self) -> None:
         """Add the layers, one per turn of the event loop, and then start the worker."""
         self._started = perf_counter()

@@ -23,6 +23,7 @@ from ._worker import tell_error
 
 if TYPE_CHECKING:
     from napari import Viewer
+    from napari.layers import Layer
 
     from napari_medsynth.engine import Progress
 
@@ -165,9 +166,12 @@ class SynthesizeWidget(SynthesizeForm):
     def _on_layers_event(self, event: Any) -> None:
         if event.type in _LAYER_EVENTS:
             self.modality_table.set_layers(self._viewer.layers)
-        elif event.type == "data":  # a source may show something else now
+        elif event.type == "data" and event.sources[0] in self._sources():
             self._choice = ()
             self._on_edited_here()
+
+    def _sources(self) -> list[Layer]:
+        return list(self.modality_table.sources().values())
 
     def _on_edited_here(self) -> None:
         """Start the preview anew if slices would come out differently."""
@@ -176,7 +180,7 @@ class SynthesizeWidget(SynthesizeForm):
             return
         self._choice = choice
         plane = self.options_box.options().plane
-        for layer in list(self.modality_table.sources().values())[:1]:
+        for layer in self._sources()[:1]:
             self.options_box.set_n_slices(count_slices(layer, plane))
         self._work.preview.reset()
 
@@ -189,9 +193,11 @@ class SynthesizeWidget(SynthesizeForm):
 
     def _on_ended(self, outcome: str) -> None:
         run, self._work.run = self._work.run, None
+        self.run_box.end(outcome)
         if run is not None:
             run.deleteLater()
-        self.run_box.end(outcome)
+            if not run.is_whole:
+                self._work.preview.reset()
 
 
 def _single_shot(parent: QWidget, delay: int, slot: Callable[[], None]) -> QTimer:
