@@ -54,7 +54,6 @@ class LivePreview(QObject):
         self._is_held = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(DEBOUNCE)
         self._timer.timeout.connect(self._on_timeout)
         viewer.dims.events.current_step.connect(self._on_slider)
 
@@ -62,6 +61,7 @@ class LivePreview(QObject):
         """Switch on or off; off takes the preview layers away."""
         self.is_on = is_on
         self.reset()
+        self._ask(0)
 
     def set_visible(self, is_visible: bool) -> None:
         """Wait while the dock is hidden; what was made stays."""
@@ -101,9 +101,9 @@ class LivePreview(QObject):
     def _is_wanted(self) -> bool:
         return self.is_on and self._is_visible and not self._is_held
 
-    def _ask(self) -> None:
+    def _ask(self, delay: int = DEBOUNCE) -> None:
         if self._is_wanted():
-            self._timer.start()  # again: from zero
+            self._timer.start(delay)  # again: from zero
 
     def _on_slider(self, event: Any = None) -> None:
         self._ask()
