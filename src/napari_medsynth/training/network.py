@@ -9,10 +9,11 @@ from napari_medsynth.errors import CardError
 
 from .card import trained_card
 from .config import TrainConfig
+from .start import sharp_start
 
 
 def network_of(config: TrainConfig) -> nn.Module:
-    """Build the network, with fresh weights from torch's random numbers.
+    """Build the network with fresh weights, see `sharp_start`.
 
     Raises
     ------
@@ -22,4 +23,5 @@ def network_of(config: TrainConfig) -> nn.Module:
     model = build_model(trained_card(config, n_steps=0, seconds=0.0))
     if not isinstance(model, nn.Module):
         raise CardError(f"{config.factory} must build an nn.Module, got {type(model)}.")
+    sharp_start(model)
     return model

@@ -12,7 +12,7 @@ from scipy.ndimage import affine_transform
 
 from napari_medsynth.engine.intensity import fit_normalisation
 from napari_medsynth.errors import VolumeError
-from napari_medsynth.io import same_grid, volume_from_itk
+from napari_medsynth.io import read_volume, same_grid
 from napari_medsynth.simulate import (
     Anatomy,
     add_lesions,
@@ -111,14 +111,8 @@ class RealSlices:
     """
 
     def __init__(self, folder: Path, modalities: tuple[str, ...]) -> None:
-        import SimpleITK as sitk
-
         paths = {m: folder / f"{m}.nii.gz" for m in modalities}
-        volumes = {
-            m: volume_from_itk(sitk.ReadImage(str(path)))
-            for m, path in paths.items()
-            if path.is_file()
-        }
+        volumes = {m: read_volume(path) for m, path in paths.items() if path.is_file()}
         if len(volumes) < 2:
             raise VolumeError(
                 f"{folder} needs two of {', '.join(p.name for p in paths.values())}, "

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_medsynth.catalogue.pack import write_pack
+from napari_medsynth.engine.weights import state_to_numpy
 from napari_medsynth.errors import EngineError, WeightsError
 
 from .card import trained_card
@@ -257,10 +258,7 @@ def export_pack(
     seconds: float,
 ) -> Path:
     """Write weights as a float16 pack with the card of the run."""
-    arrays = {}
-    for name, tensor in weights.items():
-        kind = np.float16 if tensor.is_floating_point() else np.int64
-        arrays[name] = tensor.numpy().astype(kind)
+    arrays = state_to_numpy(weights, dtype=np.float16)
     card = trained_card(config, n_steps=n_steps, seconds=seconds)
     return write_pack(path, card, arrays).path
 
