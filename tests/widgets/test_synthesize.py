@@ -190,7 +190,7 @@ def test_a_layer_that_cannot_be_used_is_one_sentence(dock, viewer, engine):
 
 def test_measured_quality_of_the_choice_is_shown(dock):
     dock.modality_table.set_state("PD", State.IGNORED)
-    assert "FLAIR 27.2 dB" in dock.quality_label.text()
+    assert "FLAIR: PSNR 27.2 dB" in dock.quality_label.text()
 
     dock.modality_table.set_state("T2", State.IGNORED)
     assert dock.quality_label.text() == ""

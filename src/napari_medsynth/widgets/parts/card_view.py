@@ -17,6 +17,7 @@ _COLUMNS = (
     ("psnr", "PSNR [dB]", ".1f"),
     ("ssim", "SSIM", ".3f"),
     ("mae", "MAE", ".3f"),
+    ("baseline_psnr", "Naive PSNR", ".1f"),
 )
 _MIN_HEIGHT = 160
 _LINK = "#4a9be8"  # readable on dark and on light themes
@@ -61,14 +62,14 @@ def card_html(card: ModelCard) -> str:
 def measured_quality(
     card: ModelCard, sources: Collection[str], targets: Collection[str]
 ) -> str:
-    """Say in one line what was measured for exactly this choice; "" if nothing was."""
+    """Say what was measured for exactly this choice; "" if nothing was."""
     found = [
-        f"{row.get('target')} {_number(row.get('psnr'), '.1f')} dB, "
+        f"{row.get('target')}: PSNR {_number(row.get('psnr'), '.1f')} dB, "
         f"SSIM {_number(row.get('ssim'), '.2f')} ({row.get('data', '?')})"
         for row in card.quality
         if set(_available(row)) == set(sources) and row.get("target") in targets
     ]
-    return "Measured with these sources: " + "; ".join(found) if found else ""
+    return "\n".join(["Measured with these sources:", *found]) if found else ""
 
 
 def _quality_table(card: ModelCard) -> str:
