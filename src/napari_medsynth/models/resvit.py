@@ -86,14 +86,8 @@ class ResViT(nn.Module):
     ) -> None:
         super().__init__()
         _check_blocks(transformer_blocks, n_blocks)
-        encoder = partial(
-            TransformerEncoder,
-            embed_dim,
-            depth=depth,
-            n_heads=n_heads,
-            mlp_dim=mlp_dim,
-            dropout=dropout,
-        )
+        sizes = {"depth": depth, "n_heads": n_heads, "mlp_dim": mlp_dim}
+        encoder = partial(TransformerEncoder, embed_dim, dropout=dropout, **sizes)
         is_shared = share_transformer and len(transformer_blocks) > 0
         self.transformer_encoder = encoder() if is_shared else None
         self.encoder_1 = nn.Sequential(

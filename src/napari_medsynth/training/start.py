@@ -22,15 +22,18 @@ def sharp_start(model: nn.Module) -> None:
         return
     for module in model.modules():
         if isinstance(module, ResidualBlock):
-            nn.init.zeros_(module.conv_block[6].weight)
+            nn.init.zeros_(module.get_parameter("conv_block.6.weight"))
         if isinstance(module, ARTBlock):
-            nn.init.zeros_(module.cc.block[4].weight)
-            shortcut = module.cc.skip[0].weight
+            nn.init.zeros_(module.get_parameter("cc.block.4.weight"))
+            shortcut = module.get_parameter("cc.skip.0.weight")
             channels = shortcut.shape[0]
             nn.init.zeros_(shortcut)
             shortcut[:, channels:, 0, 0] = torch.eye(channels)
-    _sharpen_first(model.encoder_1[1].weight, model.encoder_1[2].bias)
-    last = model.decoder_3[1].weight
+    _sharpen_first(
+        model.get_parameter("encoder_1.1.weight"),
+        model.get_parameter("encoder_1.2.bias"),
+    )
+    last = model.get_parameter("decoder_3.1.weight")
     centre = 4 * last[:, :, 3, 3]
     last.mul_(0.3)
     last[:, :, 3, 3] += centre
