@@ -105,11 +105,11 @@ def save(picture: Image.Image, name: str) -> None:
         raise SystemExit(f"{name}: the canvas is black")
     IMAGES.mkdir(parents=True, exist_ok=True)
     path = IMAGES / f"{name}.png"
+    picture.save(path, optimize=True)
     for colours in COLOURS:
-        quantised = picture.quantize(colours, dither=Image.Dither.NONE)
-        quantised.save(path, optimize=True)
         if path.stat().st_size < MAX_BYTES:
             break
+        picture.quantize(colours).save(path, optimize=True)
     print(f"{path} ({path.stat().st_size / 1000:.0f} kB)")
 
 
