@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from napari_medsynth.errors import DeviceMemoryError, EngineError
 
 from .device import choose_precision, free_memory, is_out_of_memory, max_batch
-from .network import dtype_of, has_attention, n_parameters
+from .network import dtype_of, has_attention, memory_format_of, n_parameters
 
 if TYPE_CHECKING:
     import numpy as np
@@ -157,6 +157,7 @@ class BatchRunner:
         self.device, self.precision = device, precision
         self.network = self._network_on(device, precision)
         self._dtype = dtype_of(self.network)
+        self._format = memory_format_of(self.network)
         self._is_unfused_faster = (
             device.type == "cpu"
             and self._dtype == torch.bfloat16
@@ -177,7 +178,7 @@ class BatchRunner:
         with torch.inference_mode():
             image = self._frame.to_network(torch.from_numpy(images).to(self.device))
             image[:, self._missing] = self._missing_value
-            image = image.to(self._dtype).contiguous(memory_format=torch.channels_last)
+            image = image.to(self._dtype).contiguous(memory_format=self._format)
             if on_attention is None and self._is_unfused_faster:
                 on_attention = _ignore
             if on_attention is None:
