@@ -24,10 +24,10 @@ from scipy.ndimage import distance_transform_edt
 from napari_medsynth.catalogue.pack import ModelPack, read_pack, write_pack
 from napari_medsynth.catalogue.registry import build_model
 from napari_medsynth.engine.intensity import fit_normalisation
-from napari_medsynth.engine.metrics import compare
+from napari_medsynth.engine.metrics import foreground, mae, psnr, ssim
 from napari_medsynth.engine.predict import predict
 from napari_medsynth.engine.weights import load_weights, numpy_to_state
-from napari_medsynth.io import Study, Volume, read_study
+from napari_medsynth.io import Study, read_study
 from napari_medsynth.resources import resource
 from napari_medsynth.simulate import simulate_study
 from napari_medsynth.training import TrainConfig, read_config
@@ -37,6 +37,7 @@ HELD_OUT_SEEDS = (900001, 900002, 900003)
 N_SLICES = 24  # axial slices of each subject, evenly spread over its middle
 BINS = {1: 64, 2: 32, 3: 16}  # of each source's intensity, by number of sources
 MEASURES = ("psnr", "ssim", "mae")
+PERCENTILE = {"kind": "percentile"}
 
 Row = dict[str, object]
 
@@ -138,39 +139,42 @@ def chosen_slices(study: Study) -> list[int]:
 def measured(
     study: Study, pack: ModelPack, mappings: dict, model: object
 ) -> Iterator[Row]:
-    """Compare network and baseline with the truth, for every mask of one study."""
+    """Compare network and baseline with the truth, for every mask of one study.
+
+    All are in units of the truth's own percentiles, [0, 1]: those that the network was
+    trained to give. Nothing is fitted to the truth.
+    """
     card, where = pack.card, chosen_slices(study)
-    normalised = np.full(
-        (len(card.inputs), len(where), *next(iter(study.volumes.values())).shape[1:]),
-        -1.0,
-        np.float32,
-    )
-    for channel, modality in enumerate(card.inputs):
-        if modality in study:
-            image = study[modality].data[0]
-            fit = fit_normalisation(image, {"kind": "percentile"})
-            normalised[channel] = fit.forward(image[where])
+    fits = {
+        m: fit_normalisation(study[m].data[0], PERCENTILE) for m in study.modalities
+    }
+    shape = next(iter(study.volumes.values())).shape
+    normalised = np.full((len(card.inputs), len(where), *shape[1:]), -1, np.float32)
+    for modality, fit in fits.items():
+        channel = card.inputs.index(modality)
+        normalised[channel] = fit.forward(study[modality].data[0][where])
     for sources in masks(study.modalities):
         targets = [m for m in study.modalities if m not in sources]
-        result = exhausted(
-            predict(
-                study, card, sources=sources, targets=targets, slices=where, model=model
-            )
-        )
+        options = {"sources": sources, "targets": targets, "slices": where}
+        result = exhausted(predict(study, card, model=model, **options))
         for target in targets:
-            truth = stack(study[target].data[0][where])
-            ours = compare(stack(result.volumes[target].data[0][where]), truth)
-            theirs = compare(stack(mappings[sources, target](normalised)), truth)
+            image = result.volumes[target].data[0][where]
+            # predict gives a synthesis the unit of its first source: take that back.
+            ours = fits[sources[0]].forward(image)
+            theirs = mappings[sources, target](normalised)
+            truth = normalised[card.inputs.index(target)]
             yield {
                 "available": "+".join(sources),
                 "target": target,
-                **{k: ours[k] for k in MEASURES},
-                **{f"baseline_{k}": theirs[k] for k in MEASURES},
+                **scores(ours, truth, ""),
+                **scores(theirs, truth, "baseline_"),
             }
 
 
-def stack(slices: np.ndarray) -> Volume:
-    return Volume(np.ascontiguousarray(slices[np.newaxis], dtype=np.float32))
+def scores(image: np.ndarray, truth: np.ndarray, prefix: str) -> dict[str, float]:
+    """Measure (N, H, W) in [-1, 1] inside the foreground of `truth`."""
+    a, b, mask = (image + 1) / 2, (truth + 1) / 2, foreground(truth)
+    return {f"{prefix}{m.__name__}": m(a, b, mask=mask) for m in (psnr, ssim, mae)}
 
 
 def exhausted(steps):

@@ -1,5 +1,6 @@
 """The loop: learns, repeats, resumes, and writes a pack."""
 
+from copy import deepcopy
 from dataclasses import replace
 from importlib import import_module
 
@@ -9,6 +10,8 @@ import torch
 from napari_medsynth.catalogue.pack import read_pack
 from napari_medsynth.errors import EngineError, WeightsError
 from napari_medsynth.training import TrainConfig, train, train_from_config
+from napari_medsynth.training.card import trained_card
+from napari_medsynth.training.data import Batches
 from napari_medsynth.training.train import Trainer, learning_rate
 
 
@@ -93,6 +96,34 @@ def test_bf16_trains_float32_weights(config):
 
     assert progress[-1].losses["total"] > 0
     assert next(trainer.model.parameters()).dtype == torch.float32
+
+
+def test_slice_statistics_learn_the_right_gradients(config):
+    # channels_last group norm has wrong ones in torch 2.13 on the CPU.
+    trainer = Trainer(replace(config, norm_statistics="batch"))
+    batch = Batches(config)[0]
+    double = deepcopy(trainer.model).double().eval()
+    exact = double(batch.sources.double())
+    (exact - batch.truth).square().sum().backward()
+
+    got = trainer.forward(batch)
+    (got - batch.truth).square().sum().backward()
+
+    ours = trainer.model.art_1.cc.skip[0].weight.grad
+    reference = double.art_1.cc.skip[0].weight.grad.float()
+    torch.testing.assert_close(ours, reference, rtol=1e-2, atol=1e-2)
+
+
+def test_the_card_names_the_statistics(config):
+    progress, weights = run(replace(config, norm_statistics="batch"))
+
+    assert progress[-1].losses["total"] > 0
+    assert torch.equal(
+        weights["encoder_1.2.running_mean"], torch.zeros(4)
+    )  # never used
+    card = trained_card(replace(config, norm_statistics="batch"), n_steps=3, seconds=60)
+    assert card.norm_statistics == "batch"
+    assert card.training["minutes"] == 1.0
 
 
 def test_a_recipe_becomes_a_pack(brick, config, tmp_path):

@@ -126,25 +126,19 @@ def standard_sequence(modality: str, table: TissueTable) -> Sequence:
 def random_sequence(
     modality: str, table: TissueTable, rng: np.random.Generator
 ) -> Sequence:
-    """Give a protocol of another scanner: other timing, for T1 also another sequence.
+    """Give a usual protocol of another scanner, with other timing.
 
-    T1 is a spin echo, a spoiled gradient echo, or magnetisation-prepared (written here
-    as an inversion recovery with a short echo: where MPRAGE's contrast comes from).
+    T1 is magnetisation-prepared, written here as an inversion recovery with a short
+    echo, which is where the contrast of MPRAGE comes from.
     """
     if modality == "FLAIR":
-        tr, te = rng.uniform(6000, 11000), rng.uniform(85, 140)
+        tr, te = rng.uniform(8000, 10000), rng.uniform(100, 130)
         null = nulling_time(table["CSF"].t1, tr=tr, te=te)
-        return Sequence("inversion recovery", tr, te, ti=null * rng.uniform(0.95, 1.03))
+        return Sequence("inversion recovery", tr, te, ti=null * rng.uniform(0.98, 1.01))
     if modality == "T2":
-        return Sequence("spin echo", rng.uniform(3000, 7000), rng.uniform(75, 125))
+        return Sequence("spin echo", rng.uniform(4000, 6000), rng.uniform(90, 115))
     if modality == "PD":
-        return Sequence("spin echo", rng.uniform(2500, 6000), rng.uniform(8, 30))
-    choice = rng.integers(4)
-    if choice == 0:
-        return Sequence("spin echo", rng.uniform(400, 750), rng.uniform(8, 17))
-    if choice == 1:
-        flip = rng.uniform(15, 30)
-        return Sequence("gradient echo", rng.uniform(8, 20), 4.0, flip=flip)
+        return Sequence("spin echo", rng.uniform(3500, 5500), rng.uniform(10, 20))
     white = table["WM"].t1
-    tr = white * rng.uniform(2.2, 3.2)
-    return Sequence("inversion recovery", tr, 3.5, ti=white * rng.uniform(1.0, 1.4))
+    tr, ti = white * rng.uniform(2.4, 2.8), white * rng.uniform(1.25, 1.45)
+    return Sequence("inversion recovery", tr, 3.5, ti=ti)

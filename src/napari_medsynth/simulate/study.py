@@ -44,7 +44,7 @@ class ScanSettings:
 
     deformation: float = 1.0
     n_lesions: int = 4
-    bias: float = 0.12
+    bias: float = 0.06
     noise: float = 0.02
     fwhm: float = 0.0
     thickness: float = 1.0
@@ -102,9 +102,9 @@ def sample_study(seed: int = SAMPLE_SEED) -> Study:
 
 
 def random_table(rng: np.random.Generator) -> TissueTable:
-    """Draw tissues between 1.5 T and 3 T with the spread between subjects."""
-    table = mix_tables(BRAINWEB_1_5T, ASLDRO_3T, rng.uniform())
-    return jitter_tissues(table, rng, spread=0.1)
+    """Draw tissues near 3 T with the spread between subjects and scanners."""
+    table = mix_tables(BRAINWEB_1_5T, ASLDRO_3T, rng.uniform(0.6, 1))
+    return jitter_tissues(table, rng, spread=0.05)
 
 
 def _scan(

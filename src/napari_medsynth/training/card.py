@@ -26,7 +26,7 @@ def trained_card(config: TrainConfig, *, n_steps: int, seconds: float) -> ModelC
         is_unified=True,
         spacing=1.0,
         planes=config.planes,
-        norm_statistics="running",
+        norm_statistics=config.norm_statistics,
         licence=config.licence,
         reference="https://arxiv.org/abs/2106.16031",
         training_data=config.training_data,

@@ -57,6 +57,9 @@ class TrainConfig:
         Shortest and longest side of a training image [pixel], multiples of 16.
     seed : int
         Equal configurations with equal seeds give equal weights on one machine.
+    norm_statistics : {"running", "batch"}
+        What normalisation layers use: statistics of whole batches, and running ones
+        afterwards; or those of each single slice, in training as afterwards.
     precision : {"fp32", "bf16"}
         Of the arithmetic; weights are float32 while training.
     n_threads : int
@@ -92,6 +95,7 @@ class TrainConfig:
     real_share: float = 0.0
     sides: tuple[int, ...] = (128, 256)
     seed: int = 0
+    norm_statistics: str = "running"
     precision: str = "fp32"
     n_threads: int = 0
     checkpoint_every: int = 200

@@ -6,6 +6,7 @@ from torch import nn
 
 from napari_medsynth.catalogue.registry import build_model
 from napari_medsynth.errors import CardError
+from napari_medsynth.models.blocks import set_norm_statistics
 
 from .card import trained_card
 from .config import TrainConfig
@@ -24,4 +25,5 @@ def network_of(config: TrainConfig) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise CardError(f"{config.factory} must build an nn.Module, got {type(model)}.")
     sharp_start(model)
+    set_norm_statistics(model, config.norm_statistics)
     return model

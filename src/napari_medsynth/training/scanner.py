@@ -48,20 +48,25 @@ class Scanner:
         self._signals = np.stack(
             [random_sequence(m, table, rng).signals(table) for m in modalities]
         ) / np.float32(FULL)
-        strength = rng.uniform(0, 0.15)
+        strength = rng.uniform(0, 0.1)
         self._bias = [bias_coefficients(rng, strength=strength) for _ in modalities]
         white = self._signals[:, 2] * np.float32(FULL)
-        self._sigmas = white * rng.uniform(0.002, 0.05, len(modalities))
-        self._gammas = np.exp(rng.normal(0, 0.1, len(modalities))).astype(np.float32)
+        self._sigmas = white * rng.uniform(0.002, 0.04, len(modalities))
+        self._gammas = np.exp(rng.normal(0, 0.04, len(modalities))).astype(np.float32)
         self._fwhm = rng.uniform(0, 1.8, len(modalities)) * (
             rng.uniform(size=len(modalities)) < 0.4
         )
         self._rim = int(rng.integers(0, 4))
         self._has_air_noise = rng.uniform() < 0.15
-        self._fits = self._normalisations(rng)
+        self._seen, self._true = self._normalisations(rng)
 
-    def _normalisations(self, rng: np.random.Generator) -> list[Normalisation]:
-        """Fit each contrast's normalisation on random voxels of the whole volume."""
+    def _normalisations(
+        self, rng: np.random.Generator
+    ) -> tuple[list[Normalisation], list[Normalisation]]:
+        """Fit each contrast's normalisation on random voxels of the whole volume.
+
+        First as scanned, then without bias field and noise.
+        """
         shape = self._brain.shares.shape[1:]
         where = [rng.integers(n, size=N_PROBES) for n in shape]
         shares = self._brain.shares[:, where[0], where[1], where[2]].astype(np.float32)
@@ -70,13 +75,15 @@ class Scanner:
             (2 * w / (n - 1) - 1).astype(np.float32)
             for w, n in zip(where, shape, strict=True)
         ]
-        fits = []
+        seen, true = [], []
         for signals, bias, sigma in zip(
             self._signals, self._bias, self._sigmas, strict=True
         ):
-            values = rician(signals @ shares * bias_field(bias, *at), float(sigma), rng)
-            fits.append(fit_normalisation(values * inside, {"kind": "percentile"}))
-        return fits
+            clean = (signals @ shares) * inside
+            noisy = rician(clean * bias_field(bias, *at), float(sigma), rng) * inside
+            seen.append(fit_normalisation(noisy, {"kind": "percentile"}))
+            true.append(fit_normalisation(clean, {"kind": "percentile"}))
+        return seen, true
 
     def slice_(
         self, plane: str, index: int, rng: np.random.Generator
@@ -86,7 +93,8 @@ class Scanner:
         Returns
         -------
         tuple of ndarray
-            (C, H, W) in [-1, 1] with noise, and the same without.
+            (C, H, W) in [-1, 1] as scanned, and the same without the scanner's bias
+            field, blur and noise.
         """
         axis = AXIS[plane]
         shares = self._shares(axis, index, int(rng.choice([1, 1, 1, 2, 3, 4])))
@@ -101,8 +109,8 @@ class Scanner:
             blurred = point_spread(shaded, float(self._fwhm[c]))
             noisy = rician(blurred, float(self._sigmas[c]), rng)
             seen = noisy if self._has_air_noise else noisy * brain
-            images[c] = self._finished(c, seen)
-            truth[c] = self._finished(c, blurred * brain)
+            images[c] = self._finished(c, self._seen[c].forward(seen))
+            truth[c] = self._finished(c, self._true[c].forward(clean * brain))
         return images, truth
 
     def _shares(self, axis: int, index: int, thickness: int) -> Images:
@@ -130,13 +138,12 @@ class Scanner:
         plane = shares.shape[1:]
         flat = shares.reshape(len(shares), -1)
         mixed = self._signals @ flat
-        for period, size in ((25.0, 0.05), (5.0, 0.03)):
+        for period, size in ((25.0, 0.04), (5.0, 0.02)):
             field = smooth_field(plane, period, rng).ravel()
             relative = rng.normal(0, size, self._signals.shape).astype(np.float32)
             mixed += ((self._signals * relative) @ flat) * field
         return np.maximum(mixed, 0).reshape(-1, *plane)
 
-    def _finished(self, channel: int, image: Images) -> Images:
-        """Normalise as the engine would, and bend the grey scale."""
-        unit = 0.5 * (self._fits[channel].forward(image) + 1)
-        return 2 * unit ** self._gammas[channel] - 1
+    def _finished(self, channel: int, normalised: Images) -> Images:
+        """Bend the grey scale of an image in [-1, 1]."""
+        return 2 * (0.5 * (normalised + 1)) ** self._gammas[channel] - 1

@@ -37,7 +37,7 @@ class Sample:
     images : ndarray
         float32, (C, H, W) in [-1, 1]: what a network is given, with noise.
     truth : ndarray
-        The same without the added noise: what it should give.
+        The same without bias field, blur and noise: what it should give.
     present : ndarray
         bool, (C,): which contrasts exist.
     """
@@ -168,7 +168,7 @@ def _shade(images: Images, rng: np.random.Generator) -> Images:
         field = bias_field(
             bias_coefficients(rng, strength=0.06), np.float32(0), y[:, None], x
         )
-        gamma = np.exp(rng.normal(0, 0.12))
+        gamma = np.exp(rng.normal(0, 0.05))
         shaded = field * np.clip(image, 0, None) ** np.float32(gamma)
         fwhm = rng.uniform(0.5, 1.5) if rng.uniform() < 0.15 else 0.0
         result[channel] = point_spread(shaded, fwhm)

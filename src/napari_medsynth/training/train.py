@@ -64,7 +64,10 @@ class Trainer:
         self.config = config
         self.step = 0
         self.model = network_of(config)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # torch 2.13 on the CPU: group norm has wrong gradients in channels_last.
+        is_slice = config.norm_statistics == "batch"
+        self._format = torch.contiguous_format if is_slice else torch.channels_last
+        self.model.to(memory_format=self._format)  # type: ignore[call-overload]
         self.mean = deepcopy(self.model).eval()
         self._adam = torch.optim.Adam(
             self.model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99)
@@ -75,13 +78,8 @@ class Trainer:
         config = self.config
         for group in self._adam.param_groups:
             group["lr"] = learning_rate(self.step, config)
-        self.model.train()
-        sources = batch.sources.to(memory_format=torch.channels_last)
-        is_bf16 = config.precision == "bf16"
-        with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
-            output = self.model(sources)
         parts = losses(
-            output.float(),
+            self.forward(batch),
             batch,
             reconstruction=config.reconstruction_weight,
             gradient=config.gradient_weight,
@@ -99,6 +97,16 @@ class Trainer:
                 "train with a lower learning_rate or in fp32."
             )
         return values
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Give the network's float32 output for `batch`, in the mode that learns."""
+        # Slice statistics are those of evaluation, and need no other mode to learn.
+        self.model.train(self.config.norm_statistics == "running")
+        sources = batch.sources.to(memory_format=self._format)
+        is_bf16 = self.config.precision == "bf16"
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
+            output: Tensor = self.model(sources)
+        return output.float()
 
     @torch.no_grad()
     def _average(self) -> None:
