@@ -85,13 +85,17 @@ def test_a_gpu_computes_in_what_its_generation_can(monkeypatch, capability, expe
     assert choose_precision("auto", CUDA) == expected
 
 
-def test_statistics_of_each_slice_are_computed_in_fp32(monkeypatch):
+def test_a_deep_network_with_slice_statistics_computes_in_fp32(monkeypatch):
     monkeypatch.setattr(device, "cpu_has_bf16", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
 
     for where in (CPU, CUDA):
         assert choose_precision("auto", where, norm_statistics="batch") == "fp32"
         assert choose_precision("bf16", where, norm_statistics="batch") == "bf16"
+        small = choose_precision(
+            "auto", where, n_parameters=4_000_000, norm_statistics="batch"
+        )
+        assert small == "bf16"
 
 
 def test_an_explicit_precision_is_kept():

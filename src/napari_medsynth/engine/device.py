@@ -15,6 +15,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 # Below this many parameters bf16 saved nothing on a CPU; see `choose_precision`.
 _MIN_BF16_PARAMETERS = 1_000_000
+# Above this many, statistics of each slice carry bf16's error too far.
+_MAX_BF16_SLICE_PARAMETERS = 10_000_000
 _MAX_GPU_BATCH = 64
 _MAX_CPU_BATCH = 4
 _MAX_PARAMETERS_OF_A_CPU_BATCH = 10_000_000
@@ -103,7 +105,8 @@ def choose_precision(
     0.020, at most 0.09 with those of each slice (40 dB), hence the exception.
     """
     if precision == "auto":
-        if norm_statistics == "batch":
+        is_deep = n_parameters is None or n_parameters > _MAX_BF16_SLICE_PARAMETERS
+        if norm_statistics == "batch" and is_deep:
             return "fp32"
         if device.type == "cuda":
             return _cuda_precision(device)
