@@ -5,7 +5,7 @@
 Every availability mask, every target it leaves; on simulated subjects with seeds that
 training never saw and, where the shared data are, on real ones. The baseline is the
 best mapping of intensities alone: the mean target intensity for each combination of
-source intensities, fitted on the same training images, without their noise.
+source intensities, fitted on the same training images, noise and all.
 ``--write`` puts the table into the card.
 """
 
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
+from torch import Tensor
 
 from napari_medsynth.catalogue.pack import ModelPack, read_pack, write_pack
 from napari_medsynth.catalogue.registry import build_model
@@ -28,6 +29,7 @@ from napari_medsynth.engine.metrics import foreground, mae, psnr, ssim
 from napari_medsynth.engine.predict import predict
 from napari_medsynth.engine.weights import load_weights, numpy_to_state
 from napari_medsynth.io import Study, read_study
+from napari_medsynth.models.blocks import set_norm_statistics
 from napari_medsynth.resources import resource
 from napari_medsynth.simulate import simulate_study
 from napari_medsynth.training import TrainConfig, read_config
@@ -106,13 +108,17 @@ def fitted_baseline(
     for number in range(n_batches):
         batch = batches[number]
         for i in range(len(batch.truth)):
-            there = (batch.given[i] | batch.wanted[i]).tolist()
-            present = {m for m, is_there in zip(names, there, strict=True) if is_there}
-            truth = batch.truth[i].numpy()
+            given = _named(names, batch.given[i])
+            present = given | _named(names, batch.wanted[i])
+            scanned, truth = batch.sources[i].numpy(), batch.truth[i].numpy()
             for (sources, target), mapping in mappings.items():
-                if target in present and present.issuperset(sources):
-                    mapping.fit(truth, truth)
+                if target in present and given.issuperset(sources):
+                    mapping.fit(scanned, truth)
     return mappings
+
+
+def _named(names: Sequence[str], mask: Tensor) -> set[str]:
+    return {name for name, is_there in zip(names, mask, strict=True) if is_there}
 
 
 def subjects(shared: Path | None) -> Iterator[tuple[str, list[Study]]]:
@@ -247,6 +253,7 @@ def main() -> None:
     mappings = fitted_baseline(config, options.batches)
     model = build_model(pack.card)
     load_weights(model, numpy_to_state(pack.weights()), name=str(path))
+    set_norm_statistics(model, pack.card.norm_statistics)
     rows: list[Row] = []
     for label, studies in subjects(Path(variable) if variable else None):
         found = [r for s in studies for r in measured(s, pack, mappings, model)]
