@@ -27,28 +27,32 @@ from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_medsynth.catalogue import ModelCard
+from napari_medsynth.catalogue import ModelCard, get_card
 from napari_medsynth.engine import choose_device, choose_precision, predict
 from napari_medsynth.engine.device import DTYPES
 from napari_medsynth.io import Study, Volume
+from napari_medsynth.models.blocks import set_norm_statistics
 from napari_medsynth.models.resvit import ResViT
 
+STARTER = get_card("starter")
 ORIGINAL = {"in_channels": 3, "out_channels": 1}
-STARTER = {"in_channels": 4, "out_channels": 4} | {
-    "width": 16,
-    "embed_dim": 192,
-    "depth": 4,
-    "n_heads": 6,
-    "mlp_dim": 768,
+OPTIONS = {
+    "starter": dict(STARTER.options),
+    "original": ORIGINAL,
+    "original-batch": ORIGINAL,  # as official checkpoints are imported
 }
-OPTIONS = {"starter": STARTER, "original": ORIGINAL}
+STATISTICS = {
+    "starter": STARTER.norm_statistics,
+    "original": "running",
+    "original-batch": "batch",
+}
 NAMES = ("T1", "T2", "PD", "FLAIR")
 
 
 def main() -> None:
     """Print the table, or one JSON row of it (``--row``)."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=["starter", "original"])
+    parser.add_argument("--models", nargs="+", default=list(OPTIONS))
     parser.add_argument("--slices", type=int, default=6, help="slices of each timing")
     parser.add_argument("--repeats", type=int, default=3, help="timings; the median")
     parser.add_argument("--size", type=int, default=256, help="pixels of a side")
@@ -76,12 +80,10 @@ def row(model: str, what: str) -> dict[str, float]:
 def speed(name: str, options: argparse.Namespace) -> dict[str, float]:
     """Time predict, predict with attention and the plain loop, in turn."""
     torch.manual_seed(0)
-    model = ResViT(**OPTIONS[name]).eval()
+    model = network(name)
     card = card_of(name, model)
     device = choose_device(options.device)
-    precision = choose_precision(
-        options.precision, device, n_parameters=card.parameters
-    )
+    precision = precision_of(card, device, options)
     study = study_of(card, (options.slices + 1, options.size, options.size))
     runs = {"plain": [], "ours": [], "attention": [], "gemm": []}
     for _ in range(options.repeats):
@@ -117,11 +119,11 @@ def speed(name: str, options: argparse.Namespace) -> dict[str, float]:
 
 def memory(name: str, options: argparse.Namespace) -> dict[str, float]:
     """Give the peak memory [MiB] of a few slices of a cubic study of all contrasts."""
-    model = ResViT(**OPTIONS[name]).eval()
+    model = network(name)
     card = card_of(name, model)
     study = study_of(card, (options.size,) * 3)
     device = choose_device(options.device)
-    precision = choose_precision(options.precision, device)
+    precision = precision_of(card, device, options)
     before = resident()
     steps = predict(
         study,
@@ -135,6 +137,25 @@ def memory(name: str, options: argparse.Namespace) -> dict[str, float]:
     for _ in steps:
         pass
     return {"start_mib": before, "peak_mib": resident(peak=True)}
+
+
+def network(name: str) -> ResViT:
+    """Give a network with random weights."""
+    model = ResViT(**OPTIONS[name]).eval()
+    set_norm_statistics(model, STATISTICS[name])
+    return model
+
+
+def precision_of(
+    card: ModelCard, device: torch.device, options: argparse.Namespace
+) -> str:
+    """Choose as predict does for the weights of a card."""
+    return choose_precision(
+        options.precision,
+        device,
+        n_parameters=card.parameters,
+        norm_statistics=card.norm_statistics,
+    )
 
 
 def plain_loop(
@@ -199,6 +220,7 @@ def card_of(name: str, model: nn.Module) -> ModelCard:
         inputs=NAMES[:n_in],
         outputs=NAMES[:n_in] if n_in == n_out else NAMES[n_in:],
         is_unified=n_in == n_out,
+        norm_statistics=STATISTICS[name],
         parameters=sum(parameter.numel() for parameter in model.parameters()),
     )
 
