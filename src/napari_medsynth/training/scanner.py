@@ -58,15 +58,10 @@ class Scanner:
         )
         self._rim = int(rng.integers(0, 4))
         self._has_air_noise = rng.uniform() < 0.15
-        self._seen, self._true = self._normalisations(rng)
+        self._fits = self._normalisations(rng)
 
-    def _normalisations(
-        self, rng: np.random.Generator
-    ) -> tuple[list[Normalisation], list[Normalisation]]:
-        """Fit each contrast's normalisation on random voxels of the whole volume.
-
-        First as scanned, then without bias field and noise.
-        """
+    def _normalisations(self, rng: np.random.Generator) -> list[Normalisation]:
+        """Fit each contrast's normalisation on random voxels of the scanned volume."""
         shape = self._brain.shares.shape[1:]
         where = [rng.integers(n, size=N_PROBES) for n in shape]
         shares = self._brain.shares[:, where[0], where[1], where[2]].astype(np.float32)
@@ -75,15 +70,14 @@ class Scanner:
             (2 * w / (n - 1) - 1).astype(np.float32)
             for w, n in zip(where, shape, strict=True)
         ]
-        seen, true = [], []
+        fits = []
         for signals, bias, sigma in zip(
             self._signals, self._bias, self._sigmas, strict=True
         ):
             clean = (signals @ shares) * inside
             noisy = rician(clean * bias_field(bias, *at), float(sigma), rng) * inside
-            seen.append(fit_normalisation(noisy, {"kind": "percentile"}))
-            true.append(fit_normalisation(clean, {"kind": "percentile"}))
-        return seen, true
+            fits.append(fit_normalisation(noisy, {"kind": "percentile"}))
+        return fits
 
     def slice_(
         self, plane: str, index: int, rng: np.random.Generator
@@ -94,7 +88,7 @@ class Scanner:
         -------
         tuple of ndarray
             (C, H, W) in [-1, 1] as scanned, and the same without the scanner's bias
-            field, blur and noise.
+            field, blur and noise, but in the unit that these give the volume.
         """
         axis = AXIS[plane]
         shares = self._shares(axis, index, int(rng.choice([1, 1, 1, 2, 3, 4])))
@@ -109,8 +103,8 @@ class Scanner:
             blurred = point_spread(shaded, float(self._fwhm[c]))
             noisy = rician(blurred, float(self._sigmas[c]), rng)
             seen = noisy if self._has_air_noise else noisy * brain
-            images[c] = self._finished(c, self._seen[c].forward(seen))
-            truth[c] = self._finished(c, self._true[c].forward(clean * brain))
+            images[c] = self._finished(c, self._fits[c].forward(seen))
+            truth[c] = self._finished(c, self._fits[c].forward(clean * brain))
         return images, truth
 
     def _shares(self, axis: int, index: int, thickness: int) -> Images:
