@@ -30,9 +30,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from napari_medsynth.catalogue import ModelCard, get_card
 from napari_medsynth.engine import choose_device, choose_precision, predict
 from napari_medsynth.engine.device import DTYPES
+from napari_medsynth.engine.intensity import fit_normalisation
+from napari_medsynth.engine.network import ready
+from napari_medsynth.engine.weights import load_model
 from napari_medsynth.io import Study, Volume
 from napari_medsynth.models.blocks import set_norm_statistics
 from napari_medsynth.models.resvit import ResViT
+from napari_medsynth.simulate import sample_study
 
 STARTER = get_card("starter")
 ORIGINAL = {"in_channels": 3, "out_channels": 1}
@@ -65,7 +69,7 @@ def main() -> None:
         print(json.dumps(measure(options.models[0], options)))
         return
     rows = [{**row(m, "speed"), **row(m, "memory")} for m in options.models]
-    Console(width=150).print(as_table(rows, options))
+    Console(width=170).print(as_table(rows, options))
 
 
 def row(model: str, what: str) -> dict[str, float]:
@@ -100,6 +104,7 @@ def speed(name: str, options: argparse.Namespace) -> dict[str, float]:
                 attention=kinds,
             )
             runs[key].append(seconds_per_slice(steps))
+    rms, largest = error_of(name, model, device, precision)
     flops = count_flops(name, options.size)
     peak = max(runs["gemm"])
     ours = median(runs["ours"])
@@ -107,6 +112,8 @@ def speed(name: str, options: argparse.Namespace) -> dict[str, float]:
     return {
         "parameters": card.parameters,
         "precision": precision,
+        "rms": rms,
+        "largest": largest,
         "gflop": flops / 1e9,
         "plain_ms": 1e3 * median(runs["plain"]),
         "ours_ms": 1e3 * ours,
@@ -139,11 +146,37 @@ def memory(name: str, options: argparse.Namespace) -> dict[str, float]:
     return {"start_mib": before, "peak_mib": resident(peak=True)}
 
 
-def network(name: str) -> ResViT:
-    """Give a network with random weights."""
+def network(name: str) -> nn.Module:
+    """Give the starter with its weights, the others with random ones."""
+    if name == "starter":
+        return load_model(STARTER)
     model = ResViT(**OPTIONS[name]).eval()
     set_norm_statistics(model, STATISTICS[name])
     return model
+
+
+def error_of(
+    name: str, model: nn.Module, device: torch.device, precision: str
+) -> tuple[float, float]:
+    """Give rms and maximum of the difference to fp32, of one slice in [-1, 1].
+
+    A slice of the sample study without its last contrast for the starter, else noise.
+    """
+    image = torch.rand(1, OPTIONS[name]["in_channels"], 256, 256) * 2 - 1
+    if name == "starter":
+        volumes = [sample_study()[m].data[0] for m in NAMES]
+        middle = [
+            fit_normalisation(v, {}).forward(v[len(v) // 2, 16:176, 16:144])
+            for v in volumes
+        ]
+        image = torch.from_numpy(np.stack(middle))[None]
+        image[:, -1] = -1
+    with torch.inference_mode():
+        fast = ready(model, device, precision)
+        dtype = DTYPES[precision]
+        made = fast(image.to(device, dtype).contiguous()).float().cpu()
+        error = made - model.cpu()(image)
+    return float(error.square().mean().sqrt()), float(error.abs().max())
 
 
 def precision_of(
@@ -253,6 +286,7 @@ def as_table(rows: list[dict[str, float]], options: argparse.Namespace) -> Table
         "GFLOP/slice": lambda r: f"{r['gflop']:.1f}",
         "plain fp32 [ms]": lambda r: f"{r['plain_ms']:.1f}",
         "predict [ms]": lambda r: f"{r['ours_ms']:.1f} {r['precision']}",
+        "error rms, max": lambda r: f"{r['rms']:.4f}, {r['largest']:.3f}",
         "slices/s": lambda r: f"{1e3 / r['ours_ms']:.1f}",
         "x plain": lambda r: f"{r['ratio']:.2f}",
         "GEMM peak [GFLOP/s]": lambda r: f"{r['peak_gflops']:.0f}",
