@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,8 @@ from .data import Batch, Batches
 from .network import network_of
 from .objective import losses
 
+# What normalisation layers count rather than learn.
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _log = logging.getLogger(__name__)
 
 
@@ -268,6 +270,8 @@ def export_pack(
     """Write weights as a float16 pack with the card of the run."""
     arrays = state_to_numpy(weights, dtype=np.float16)
     card = trained_card(config, n_steps=n_steps, seconds=seconds)
+    learnt = [t for name, t in weights.items() if not name.endswith(_STATISTICS)]
+    card = replace(card, parameters=sum(tensor.numel() for tensor in learnt))
     return write_pack(path, card, arrays).path
 
 
