@@ -32,7 +32,7 @@ def test_a_simulated_slice_has_its_planes_shape_and_range(brick, rng, plane, sha
 def test_slices_are_normalised_as_the_whole_volume_would_be(brick):
     def scanned(index):
         rng = np.random.default_rng(8)
-        return Scanner(MODALITIES, brick, rng).slice_("axial", index, rng)[1]
+        return Scanner(MODALITIES, brick, rng).slice_("axial", index, rng)[0]
 
     volume = np.stack([scanned(i) for i in range(26)], axis=1)
     for contrast in volume:
