@@ -49,7 +49,7 @@ def subjects(shared: Path | None) -> Iterator[tuple[str, list[Study]]]:
     if shared is None:
         return
     for name, label in (
-        ("ms_lesjak_p07", "real ms_lesjak_p07 (never seen)"),
+        ("ms_lesjak_p07", "real ms_lesjak_p07 (validation)"),
         ("stroke_cstar", "real stroke_cstar (trained on)"),
     ):
         folder = shared / "data" / "brain" / name

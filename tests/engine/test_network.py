@@ -6,6 +6,7 @@ from napari_medsynth.engine.network import (
     dtype_of,
     evaluating,
     has_attention,
+    memory_format_of,
     n_parameters,
     ready,
 )
@@ -109,3 +110,15 @@ def test_attention_is_known_from_the_forward(model):
 def test_a_network_without_parameters_computes_in_float32():
     assert dtype_of(nn.Identity()) == torch.float32
     assert n_parameters(nn.Identity()) == 0
+
+
+@pytest.mark.parametrize("statistics", ["running", "batch"])
+def test_slice_statistics_run_contiguous_and_others_channels_last(statistics):
+    model = ResViT(2, 2, width=4, transformer_blocks=()).eval()
+    set_norm_statistics(model, statistics)
+    network = ready(model, CPU, "fp32")
+    layout = memory_format_of(network)
+    is_slice = statistics == "batch"
+
+    assert layout == (torch.contiguous_format if is_slice else torch.channels_last)
+    assert network.encoder_2[0].weight.is_contiguous(memory_format=layout)

@@ -131,11 +131,17 @@ def test_the_camera_comes_with_the_first_file_that_is_opened(monkeypatch):
 
 
 def test_reading_without_a_viewer_needs_no_camera(monkeypatch):
+    attached = []
+    monkeypatch.setattr(
+        "napari_medsynth.widgets._camera.attach_radiological_camera", attached.append
+    )
     monkeypatch.setattr("napari.current_viewer", lambda: None)
     on_activate()
 
     monkeypatch.delitem(sys.modules, "napari")
     on_activate()
+
+    assert attached == []
 
 
 def head_with_a_blob() -> Volume:

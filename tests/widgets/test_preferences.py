@@ -110,5 +110,9 @@ def test_notice_comes_with_the_first_use_of_the_plugin(qtbot, viewer, monkeypatc
 def test_activation_without_a_viewer_does_nothing(monkeypatch):
     import napari
 
+    prepared = []
+    monkeypatch.setattr(_activation, "prepare_viewer", prepared.append)
     monkeypatch.setattr(napari, "current_viewer", lambda: None)
     _activation.on_activate()
+
+    assert prepared == []

@@ -66,7 +66,8 @@ class Trainer:
         self.config = config
         self.step = 0
         self.model = network_of(config)
-        # torch 2.13 on the CPU: group norm has wrong gradients in channels_last.
+        # torch 2.13 on the CPU: in channels_last group norm and its gradient are
+        # inaccurate where the mean is far above the spread.
         is_slice = config.norm_statistics == "batch"
         self._format = torch.contiguous_format if is_slice else torch.channels_last
         self.model.to(memory_format=self._format)  # type: ignore[call-overload]
