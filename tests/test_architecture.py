@@ -34,7 +34,10 @@ LEVEL = {part: i for i, parts in enumerate(LEVELS) for part in parts}
 NEVER = {("cli", "widgets")}
 
 # Third-party packages: parts that may import them anywhere / only inside functions.
-QT = ("PyQt5", "PyQt6", "PySide2", "PySide6", "magicgui", "qtpy", "superqt", "vispy")
+QT = (
+    *("PyQt5", "PyQt6", "PySide2", "PySide6"),
+    *("magicgui", "pyqtgraph", "qtpy", "superqt", "vispy"),
+)
 ANYWHERE = {
     "torch": {"models", "engine", "training"},
     "scipy": {"prepare", "simulate", "engine", "training"},

@@ -1,13 +1,28 @@
-"""Train a model on simulated and real subjects. Imports torch."""
+"""Train and fine-tune a model on simulated and real subjects.
 
-from .config import TrainConfig, read_config
-from .train import TrainProgress, export_pack, train, train_from_config
+Submodules are loaded when something of them is used: settings and data need no torch.
+"""
 
-__all__ = [
-    "TrainConfig",
-    "TrainProgress",
-    "export_pack",
-    "read_config",
-    "train",
-    "train_from_config",
-]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "DataConfig": "job",
+    "NetworkConfig": "job",
+    "TrainConfig": "config",
+    "TrainJob": "job",
+    "job_from_json": "job",
+    "read_job": "job",
+    "train": "loop",
+    "train_from_config": "scratch",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)

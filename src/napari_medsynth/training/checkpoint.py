@@ -7,17 +7,30 @@ from typing import Any
 
 import torch
 
-from napari_medsynth.errors import WeightsError
+from napari_medsynth.errors import EngineError, WeightsError
 
 Checkpoint = dict[str, Any]
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write tensors, numbers and strings, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write tensors, numbers and strings, whole or not at all.
+
+    Raises
+    ------
+    EngineError
+        If the disk is full or cannot be written; the last checkpoint stays.
+    """
     temporary = path.with_name(path.name + ".part")
-    torch.save(checkpoint, temporary)
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(checkpoint, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as err:  # torch's zip writer: RuntimeError
+        temporary.unlink(missing_ok=True)
+        raise EngineError(
+            f"The checkpoint {path} could not be written ({_first_line(err)}): free "
+            "some space and resume; the last good checkpoint was kept."
+        ) from err
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -37,3 +50,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"The checkpoint {path} is damaged; delete it to start again."
         ) from err
     return loaded
+
+
+def _first_line(err: Exception) -> str:
+    return (str(err).strip().splitlines() or [type(err).__name__])[0]

@@ -1,185 +1,293 @@
-"""TrainConfig: everything a training run depends on, from one TOML file."""
+"""TrainConfig: how a model learns. The only list of these settings."""
 
 from __future__ import annotations
 
-import os
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import Any, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
-from napari_medsynth.errors import CardError
+from pydantic import ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Settings of one training run.
+    """Settings of one training run; each field's description is its tooltip.
 
-    Parameters
-    ----------
-    id, title : str
-        Of the card that the run makes.
-    output : str
-        Pack to write, relative to the folder of the configuration file.
-    factory : str
-        "package.module:Class" of the network.
-    options : mapping
-        Keyword arguments of the factory.
-    modalities : tuple of str
-        Contrasts, in the order of the network's channels; both inputs and outputs.
-    planes : tuple of str
-        Of "axial", "coronal", "sagittal": which slices are trained on.
-    n_steps : int
-        Updates of the weights.
-    batch_size : int
-        Slices per update.
-    learning_rate : float
-        Peak of the schedule: a linear warm-up, then half a cosine down to 1 %.
-    warmup_steps : int
-        Length of the warm-up.
-    ema : float
-        Decay of the running mean of the weights, which is published; 0: the last ones.
-    reconstruction_weight : float
-        Weight of the error on the channels that were given; wanted ones have 1.
-    gradient_weight : float
-        Weight of the difference of the image gradients, which keeps edges sharp.
-    n_anatomies : int
-        Made-up brains that are kept in memory, about 20 MB each.
-    n_lesions : int
-        Largest number of lesions of a brain.
-    real : tuple of str
-        Folders of real subjects, ``<modality>.nii.gz`` each; ``$NAME`` stands for an
-        environment variable. A contrast that is not there is never given nor wanted.
-    real_share : float
-        Share of the slices that come from real subjects [0, 1].
-    sides : tuple of int
-        Shortest and longest side of a training image [pixel], multiples of 16.
-    seed : int
-        Equal configurations with equal seeds give equal weights on one machine.
-    norm_statistics : {"running", "batch"}
-        What normalisation layers use: statistics of whole batches, and running ones
-        afterwards; or those of each single slice, in training as afterwards.
-    precision : {"fp32", "bf16"}
-        Of the arithmetic; weights are float32 while training.
-    n_threads : int
-        CPU threads; 0 leaves torch's choice.
-    checkpoint_every : int
-        Updates between two checkpoints; 0 for none.
-    licence, training_data, limits : str
-        Sentences of the card.
+    The dock makes its form of these fields, ``medsynth finetune`` reads them from JSON
+    and ``medsynth train`` from TOML, checked by pydantic (`read_job`).
 
-    Raises
-    ------
-    CardError
-        If a value is out of range.
+    Notes
+    -----
+    ResViT's published recipe: gan, l1 100, reconstruction 100, adversarial 1, Adam
+    (0.5, 0.999), linear decay, batch 1, no clipping, no mean of the weights.
     """
 
-    id: str
-    title: str
-    output: str
-    factory: str = "napari_medsynth.models.resvit:ResViT"
-    options: Mapping[str, Any] = field(default_factory=dict)
-    modalities: tuple[str, ...] = ("T1", "T2", "PD", "FLAIR")
-    planes: tuple[str, ...] = ("axial", "coronal", "sagittal")
-    n_steps: int = 1000
-    batch_size: int = 8
-    learning_rate: float = 1e-3
-    warmup_steps: int = 100
-    ema: float = 0.998
-    reconstruction_weight: float = 0.1
-    gradient_weight: float = 0.2
-    n_anatomies: int = 24
-    n_lesions: int = 15
-    real: tuple[str, ...] = ()
-    real_share: float = 0.0
-    sides: tuple[int, ...] = (128, 256)
-    seed: int = 0
-    norm_statistics: str = "running"
-    precision: str = "fp32"
-    n_threads: int = 0
-    checkpoint_every: int = 200
-    licence: str = ""
-    training_data: str = ""
-    limits: str = ""
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    def __post_init__(self) -> None:
-        for name in ("n_steps", "batch_size", "n_anatomies"):
-            value = getattr(self, name)
-            if value < 1:
-                raise CardError(f"{name} must be at least 1, got {value}.")
-        if not 0 <= self.real_share <= 1 or (self.real_share > 0 and not self.real):
-            raise CardError(
-                f"real_share must be between 0 and 1 and needs folders in real, got "
-                f"{self.real_share} with {len(self.real)} folders."
-            )
-        if self.precision not in ("fp32", "bf16"):
-            raise CardError(f"precision must be fp32 or bf16, got {self.precision!r}.")
-        if len(self.sides) != 2 or any(side % 16 for side in self.sides):
-            raise CardError(
-                f"sides must be two multiples of 16, shortest first, got {self.sides}."
-            )
-
-
-def read_config(path: Path | str) -> TrainConfig:
-    """Read a TOML file whose keys are the fields of `TrainConfig`.
-
-    Raises
-    ------
-    CardError
-        If the file is missing or no TOML, a key is unknown or has the wrong type, or a
-        folder of `real` or its environment variable does not exist.
-    """
-    path = Path(path)
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as err:
-        raise CardError(f"{path} cannot be read: {err.strerror}.") from err
-    except ValueError as err:
-        raise CardError(f"{path} is no TOML file: {err}.") from err
-    hints = get_type_hints(TrainConfig)
-    unknown = sorted(set(values) - set(hints))
-    if unknown:
-        raise CardError(
-            f"{path}: unknown settings {', '.join(unknown)}; see TrainConfig."
-        )
-    typed = {name: _typed(path, name, value) for name, value in values.items()}
-    missing = [name for name in ("id", "title", "output") if name not in typed]
-    if missing:
-        raise CardError(f"{path} needs {', '.join(missing)}.")
-    typed["real"] = tuple(_folder(path, entry) for entry in typed.get("real", ()))
-    return TrainConfig(**typed)
-
-
-_KINDS: dict[str, type | tuple[type, ...]] = {
-    "str": str,
-    "int": int,
-    "float": (int, float),
-    "Mapping[str, Any]": dict,
-    "tuple[str, ...]": list,
-    "tuple[int, ...]": list,
-}
-
-
-def _typed(path: Path, name: str, value: Any) -> Any:
-    """Check one value against its field; lists become tuples, ints floats."""
-    kind = str(next(f.type for f in fields(TrainConfig) if f.name == name))
-    if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
-        raise CardError(f"{path}: {name} must be {kind}, got {value!r}.")
-    if isinstance(value, list):
-        return tuple(value)
-    return float(value) if isinstance(value, int) and kind == "float" else value
-
-
-def _folder(path: Path, entry: str) -> str:
-    """Give an existing folder; relative ones start at the configuration file."""
-    expanded = os.path.expandvars(entry)
-    if "$" in expanded:
-        raise CardError(
-            f"{path}: {entry} needs an environment variable that is not set; set it to "
-            "the folder of the data, or remove the entry from real."
-        )
-    folder = path.parent / expanded
-    if not folder.is_dir():
-        raise CardError(f"{path}: the folder {folder} of real does not exist.")
-    return str(folder)
+    epochs: Annotated[
+        int,
+        Field(ge=1, title="Epochs", description="How often every slice is seen."),
+    ] = 10
+    learning_rate: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            title="Learning rate",
+            description="Size of a step. Too high forgets what the model knew, too low "
+            "learns nothing new; 1e-4 is right for most fine-tuning.",
+        ),
+    ] = 1e-4
+    batch_size: Annotated[
+        int,
+        Field(
+            ge=0,
+            title="Batch size",
+            description="Slices per step; 0 chooses what runs fastest. More is "
+            "smoother but needs more memory.",
+        ),
+    ] = 0
+    trained: Annotated[
+        Literal["everything", "decoder", "transformer", "lora"],
+        Field(
+            title="What is trained",
+            description="everything adapts most; decoder keeps what the encoder sees "
+            "(bottleneck and decoder learn); transformer changes only where the model "
+            "looks; lora adds few numbers to the attention: for very little data.",
+        ),
+    ] = "everything"
+    lora_rank: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=256,
+            title="LoRA rank",
+            description="Freedom of each attention projection; only used with lora.",
+        ),
+    ] = 8
+    freeze_norm: Annotated[
+        bool,
+        Field(
+            title="Freeze batch norm",
+            description="Keep the statistics of the base model's training data: safer "
+            "with few samples. No effect on models that normalise slice by slice.",
+        ),
+    ] = True
+    objective: Annotated[
+        Literal["supervised", "gan"],
+        Field(
+            title="Objective",
+            description="supervised: be close to the real image; exact, a little "
+            "smooth. gan: also fool a second network; crisper, may invent detail.",
+        ),
+    ] = "supervised"
+    l1_weight: Annotated[
+        float,
+        Field(
+            ge=0,
+            title="L1",
+            description="Weight of the mean absolute error of what is synthesised.",
+        ),
+    ] = 1.0
+    l2_weight: Annotated[
+        float,
+        Field(
+            ge=0,
+            title="L2",
+            description="Weight of the mean squared error: punishes large errors, "
+            "smooths.",
+        ),
+    ] = 0.0
+    ssim_weight: Annotated[
+        float,
+        Field(
+            ge=0,
+            title="SSIM",
+            description="Weight of 1 - SSIM: keeps local structure, not brightness.",
+        ),
+    ] = 0.0
+    gradient_weight: Annotated[
+        float,
+        Field(
+            ge=0,
+            title="Gradient difference",
+            description="Weight of the error of the image gradients: keeps edges.",
+        ),
+    ] = 0.2
+    reconstruction_weight: Annotated[
+        float,
+        Field(
+            ge=0,
+            title="Reconstruction",
+            description="Weight of the L1 error on the scans that were given; keeps a "
+            "unified model faithful to them.",
+        ),
+    ] = 0.1
+    adversarial_weight: Annotated[
+        float,
+        Field(
+            ge=0,
+            title="Adversarial",
+            description="Weight of the second network's verdict; only used with gan.",
+        ),
+    ] = 1.0
+    availability: Annotated[
+        Literal["all", "leave-one-out"],
+        Field(
+            title="Missing scans",
+            description="Which scans are hidden in training: all: any of them, in any "
+            "combination; leave-one-out: always exactly one.",
+        ),
+    ] = "all"
+    flip: Annotated[
+        bool,
+        Field(
+            title="Mirror",
+            description="Show slices left-right mirrored too; never done where the "
+            "model's card forbids it.",
+        ),
+    ] = True
+    affine: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=3,
+            title="Move",
+            description="Random turns, shifts and scalings: 1 is about 5 degrees, 3 "
+            "pixels and 7 %; 0 none.",
+        ),
+    ] = 0.5
+    intensity: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=3,
+            title="Vary intensity",
+            description="Random shading, contrast and noise: 1 is usual; 0 none.",
+        ),
+    ] = 0.5
+    patch_size: Annotated[
+        int,
+        Field(
+            ge=0,
+            title="Patch size",
+            description="Side of random patches [pixel]; 0 trains on whole slices.",
+        ),
+    ] = 0
+    schedule: Annotated[
+        Literal["linear", "cosine", "constant"],
+        Field(
+            title="Schedule",
+            description="How the learning rate falls: linear after the first epochs, "
+            "as ResViT does; cosine from the start; constant never.",
+        ),
+    ] = "cosine"
+    decay_epochs: Annotated[
+        int,
+        Field(
+            ge=0,
+            title="Decay epochs",
+            description="Last epochs, in which a linear schedule falls to zero.",
+        ),
+    ] = 0
+    warmup_steps: Annotated[
+        int,
+        Field(
+            ge=0,
+            title="Warm-up steps",
+            description="First steps, in which the learning rate rises: protects what "
+            "the model knows.",
+        ),
+    ] = 20
+    beta1: Annotated[
+        Share,
+        Field(title="Adam beta 1", description="Memory of Adam's direction."),
+    ] = 0.9
+    beta2: Annotated[
+        Share,
+        Field(title="Adam beta 2", description="Memory of Adam's step sizes."),
+    ] = 0.99
+    clip: Annotated[
+        float,
+        Field(
+            ge=0,
+            title="Clip gradient",
+            description="Largest length of a gradient; stops single bad slices from "
+            "wrecking the model. 0: no limit.",
+        ),
+    ] = 1.0
+    ema: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            title="Mean of weights",
+            description="Decay of the running mean of the weights, which is what is "
+            "kept: steadier results. 0: keep the last weights.",
+        ),
+    ] = 0.99
+    accumulate: Annotated[
+        int,
+        Field(
+            ge=1,
+            title="Accumulate",
+            description="Parts that a batch is computed in: less memory, same result.",
+        ),
+    ] = 1
+    patience: Annotated[
+        int,
+        Field(
+            ge=0,
+            title="Patience",
+            description="Stop after so many epochs without a better validation error; "
+            "0: never.",
+        ),
+    ] = 0
+    steps_per_epoch: Annotated[
+        int,
+        Field(
+            ge=0,
+            title="Steps per epoch",
+            description="0: as many as all slices need.",
+        ),
+    ] = 0
+    checkpoint_every: Annotated[
+        int,
+        Field(
+            ge=0,
+            title="Checkpoint every",
+            description="Steps between checkpoints, besides that of every epoch; 0: "
+            "only those.",
+        ),
+    ] = 0
+    device: Annotated[
+        str,
+        Field(
+            title="Device",
+            description="auto takes a GPU if there is one; or cpu, cuda, cuda:1.",
+        ),
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        Field(
+            title="Precision",
+            description="bf16 is faster on new hardware; the weights stay fp32.",
+        ),
+    ] = "auto"
+    n_threads: Annotated[
+        int,
+        Field(
+            ge=0,
+            title="CPU threads",
+            description="0: all of them.",
+        ),
+    ] = 0
+    seed: Annotated[
+        int,
+        Field(
+            ge=0,
+            title="Seed",
+            description="Equal seeds give equal weights on one machine.",
+        ),
+    ] = 0

@@ -1,29 +1,71 @@
-"""The network that a configuration asks for."""
+"""The network that a job trains, with its first weights, and its card."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from torch import nn
 
-from napari_medsynth.catalogue.registry import build_model
-from napari_medsynth.errors import CardError
+from napari_medsynth.catalogue import ModelCard, ModelPack, build_model, get_pack
+from napari_medsynth.catalogue import read_pack as read_pack_file
+from napari_medsynth.engine.weights import load_weights, numpy_to_state
 from napari_medsynth.models.blocks import set_norm_statistics
 
-from .card import trained_card
-from .config import TrainConfig
+from .card import fresh_card
+from .job import SUFFIX, TrainJob
 from .start import sharp_start
 
 
-def network_of(config: TrainConfig) -> nn.Module:
-    """Build the network with fresh weights, see `sharp_start`.
+def base_pack(job: TrainJob) -> ModelPack | None:
+    """Give the pack that `job` starts from, None without one.
+
+    Raises
+    ------
+    CardError, WeightsError
+        If it does not exist or is damaged.
+    """
+    if not job.base:
+        return None
+    is_file = job.base.endswith(SUFFIX)
+    return read_pack_file(Path(job.base)) if is_file else get_pack(job.base)
+
+
+def start_network(job: TrainJob) -> tuple[ModelCard, nn.Module]:
+    """Build the network of a job with its first weights, and its card.
 
     Raises
     ------
     CardError
         If the factory does not exist or does not take the options.
+    WeightsError
+        If the base's weights do not fit.
     """
-    model = build_model(trained_card(config, n_steps=0, seconds=0.0))
-    if not isinstance(model, nn.Module):
-        raise CardError(f"{config.factory} must build an nn.Module, got {type(model)}.")
-    sharp_start(model)
-    set_norm_statistics(model, config.norm_statistics)
-    return model
+    base = base_pack(job)
+    if job.network is not None:
+        card = fresh_card(job, job.network)
+        model = build_model(card)
+        if job.network.sharp_start:
+            sharp_start(model)
+        if base is not None:
+            warm_start(model, base)
+    else:
+        if base is None:  # TrainJob has checked: one of the two is there
+            raise ValueError("a job needs a base or a network")
+        card = replace(base.card, id=job.id, title=job.title, sha256="")
+        model = build_model(card)
+        load_weights(model, numpy_to_state(base.weights()), name=base.card.title)
+    set_norm_statistics(model, card.norm_statistics)
+    return card, model
+
+
+def warm_start(model: nn.Module, base: ModelPack) -> int:
+    """Copy the weights of `base` wherever name and shape agree; give their number."""
+    state = model.state_dict()
+    found = {
+        name: tensor
+        for name, tensor in numpy_to_state(base.weights()).items()
+        if name in state and state[name].shape == tensor.shape
+    }
+    model.load_state_dict(found, strict=False)
+    return len(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
 from napari_medsynth.engine.intensity import Normalisation, fit_normalisation
@@ -18,10 +17,10 @@ from napari_medsynth.simulate.artefacts import (
 from napari_medsynth.simulate.fields import smooth_field
 from napari_medsynth.simulate.study import random_table
 
+from .samples import Images
+
 AXIS = {"axial": 0, "coronal": 1, "sagittal": 2}
 N_PROBES = 20_000  # voxels from which the normalisation of the volume is estimated
-
-Images = NDArray[np.float32]
 
 
 class Scanner:

@@ -1,10 +1,11 @@
-"""What the network is trained for: wanted contrasts, and given ones a little."""
+"""Losses of some channels of each sample, all differentiable."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from .data import Batch
+from napari_medsynth.training.batch import Batch
+from napari_medsynth.training.config import TrainConfig
 
 
 def masked_l1(output: Tensor, truth: Tensor, channels: Tensor) -> Tensor:
@@ -28,26 +29,30 @@ def gradient_difference(output: Tensor, truth: Tensor, channels: Tensor) -> Tens
     return rows + columns
 
 
-def losses(
-    output: Tensor, batch: Batch, *, reconstruction: float, gradient: float
+def supervised_losses(
+    output: Tensor, batch: Batch, config: TrainConfig
 ) -> dict[str, Tensor]:
-    """Give the loss ("total") and its parts.
+    """Give the loss ("total") and its parts, those with weight 0 left out.
 
     Parameters
     ----------
     output : Tensor
-        The network's, (N, C, H, W).
+        The network's, (N, C, H, W) in [-1, 1].
     batch : Batch
         What was given and wanted.
-    reconstruction, gradient : float
-        Weights of the error on given channels and of the gradients of wanted ones.
+    config : TrainConfig
+        Weights.
 
     Notes
     -----
-    The unified ResViT's pixel and reconstruction losses, without the adversarial one.
+    The unified ResViT's pixel and reconstruction losses: L1 on the targets, L1 on the
+    source channels of the output.
     """
-    wanted = masked_l1(output, batch.truth, batch.wanted)
-    given = masked_l1(output, batch.truth, batch.given)
-    edges = gradient_difference(output, batch.truth, batch.wanted)
-    total = wanted + reconstruction * given + gradient * edges
-    return {"total": total, "wanted": wanted, "given": given, "edges": edges}
+    parts = {
+        "l1": masked_l1(output, batch.truth, batch.wanted),
+        "reconstruction": masked_l1(output, batch.truth, batch.given),
+        "gradient": gradient_difference(output, batch.truth, batch.wanted),
+    }
+    weights = {name: getattr(config, f"{name}_weight") for name in parts}
+    total = sum(weights[name] * part for name, part in parts.items() if weights[name])
+    return {"total": total, **parts}

@@ -1,0 +1,224 @@
+"""Batches by number: the n-th one is always the same, in any process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_medsynth.catalogue import ModelCard
+
+from .batch import MISSING, Batch
+from .config import TrainConfig
+from .masks import Mask, random_mask
+from .samples import Images, Sample, SimulatedSubjects, SubjectSlices, mirrored
+
+Place = tuple[int, int]  # subject, slice
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Where slices come from.
+
+    Parameters
+    ----------
+    subjects : sequence of SubjectSlices
+        Real ones.
+    planes : tuple of str
+    simulated : SimulatedSubjects or None
+    simulated_share : float
+        Share of the samples that `simulated` gives [0, 1].
+    """
+
+    subjects: Sequence[SubjectSlices]
+    planes: tuple[str, ...]
+    simulated: SimulatedSubjects | None = None
+    simulated_share: float = 0.0
+
+
+class Batches:
+    """Batches of slices of a mixture of real and simulated subjects.
+
+    Real slices come in rounds: each once, those of one plane together, in an order
+    that only the seed and the round decide.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    card : ModelCard
+        Contrasts, unified or not, size multiple.
+    targets : tuple of str
+        Outputs that are learnt; () for all.
+    mixture : Mixture
+    batch_size : int
+        Of one process.
+    is_one_mask : bool
+        Give all samples of a batch the same contrasts; needed where a batch norm sees
+        the whole batch.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        card: ModelCard,
+        mixture: Mixture,
+        *,
+        targets: tuple[str, ...] = (),
+        batch_size: int = 1,
+        is_one_mask: bool = False,
+    ) -> None:
+        self._config, self._card, self._mixture = config, card, mixture
+        self._batch_size, self._is_one_mask = batch_size, is_one_mask
+        self._contrasts = contrasts_of(card)
+        self._wanted = np.array(
+            [c in (targets or card.outputs) for c in self._contrasts]
+        )
+        self._places = {
+            plane: [
+                (number, int(index))
+                for number, subject in enumerate(mixture.subjects)
+                for index in subject.indices(plane)
+            ]
+            for plane in mixture.planes
+        }
+        self._round: tuple[int, list[tuple[str, list[Place]]]] = (-1, [])
+
+    @property
+    def n_slices(self) -> int:
+        """How many real slices there are."""
+        return sum(len(places) for places in self._places.values())
+
+    @property
+    def n_per_round(self) -> int:
+        """How many batches show every real slice once; 0 if there are none."""
+        return sum(-(-len(p) // self._batch_size) for p in self._places.values())
+
+    def __getitem__(self, number: int) -> Batch:
+        """Draw batch `number`."""
+        rng = np.random.default_rng((self._config.seed, 2, number))
+        samples = self._samples(number, rng)
+        size = self._size(samples, rng)
+        both = [np.concatenate([sample.images, sample.truth]) for sample in samples]
+        jitter = 6 if self._config.affine else 0
+        fitted = np.stack([fit_to(pair, size, jitter, rng) for pair in both])
+        images, truth = np.split(fitted, 2, axis=1)
+        masks = self._masks(samples, rng)
+        given, wanted = (np.stack(mask) for mask in zip(*masks, strict=True))
+        return as_batch(self._card, images, truth, given, wanted)
+
+    def _samples(self, number: int, rng: np.random.Generator) -> list[Sample]:
+        mixture = self._mixture
+        plane, places = self._planned(number, rng)
+        n = len(places) if places else self._batch_size
+        samples = []
+        for slot in range(n):
+            is_simulated = rng.uniform() < mixture.simulated_share or not places
+            if is_simulated and mixture.simulated is not None:
+                sample = mixture.simulated.draw(plane, rng)
+            else:
+                subject, index = places[slot]
+                sample = mixture.subjects[subject].draw(plane, index, rng)
+            may_flip = self._config.flip and plane != "sagittal"
+            samples.append(
+                mirrored(sample) if may_flip and rng.uniform() < 0.5 else sample
+            )
+        return samples
+
+    def _planned(
+        self, number: int, rng: np.random.Generator
+    ) -> tuple[str, list[Place]]:
+        """Give plane and real slices of a batch."""
+        if not self.n_per_round:
+            return str(rng.choice(self._mixture.planes)), []
+        round_, position = divmod(number, self.n_per_round)
+        if self._round[0] != round_:
+            self._round = (round_, self._plan(round_))
+        return self._round[1][position]
+
+    def _plan(self, round_: int) -> list[tuple[str, list[Place]]]:
+        rng = np.random.default_rng((self._config.seed, 3, round_))
+        plan = []
+        for plane, places in self._places.items():
+            order = rng.permutation(len(places))
+            for start in range(0, len(places), self._batch_size):
+                chosen = order[start : start + self._batch_size]
+                plan.append((plane, [places[i] for i in chosen]))
+        return [plan[i] for i in rng.permutation(len(plan))]
+
+    def _size(self, samples: list[Sample], rng: np.random.Generator) -> tuple[int, int]:
+        """Choose height and width: patches, or whole slices with varied margins.
+
+        Whole ones are multiples of 32: few sizes, so that oneDNN's compiled kernels are
+        used again.
+        """
+        config, multiple = self._config, self._card.size_multiple
+        if config.patch_size:
+            side = -(-config.patch_size // multiple) * multiple
+            return side, side
+        shape = np.max([sample.images.shape[1:] for sample in samples], axis=0)
+        if not config.affine:
+            height, width = -(-shape // multiple) * multiple
+            return int(height), int(width)
+        margin = 64 if rng.uniform() < 0.12 else 16
+        wish = shape + rng.integers(-28, margin, 2)
+        step = 32 if 32 % multiple == 0 else multiple
+        height, width = np.maximum(np.round(wish / step), 1).astype(int) * step
+        return int(height), int(width)
+
+    def _masks(
+        self, samples: list[Sample], rng: np.random.Generator
+    ) -> list[tuple[Mask, Mask]]:
+        """Say which contrasts of each sample are given and which wanted."""
+        if not self._card.is_unified:
+            given = np.array([c in self._card.inputs for c in self._contrasts])
+            return [(given, self._wanted)] * len(samples)
+        availability = self._config.availability
+        if not self._is_one_mask:
+            return [
+                random_mask(sample.present, self._wanted, availability, rng)
+                for sample in samples
+            ]
+        common = np.logical_and.reduce([sample.present for sample in samples])
+        return [random_mask(common, self._wanted, availability, rng)] * len(samples)
+
+
+def contrasts_of(card: ModelCard) -> tuple[str, ...]:
+    """Give the contrasts of a card, inputs first, each once: those of a Sample."""
+    return tuple(dict.fromkeys((*card.inputs, *card.outputs)))
+
+
+def as_batch(
+    card: ModelCard, images: Images, truth: Images, given: Mask, wanted: Mask
+) -> Batch:
+    """Sort the contrasts (N, C, H, W) into a network's inputs and outputs."""
+    contrasts = contrasts_of(card)
+    inputs = [contrasts.index(c) for c in card.inputs]
+    outputs = [contrasts.index(c) for c in card.outputs]
+    sources = np.where(given[..., None, None], images, np.float32(MISSING))[:, inputs]
+    arrays = (sources, truth[:, outputs], given[:, outputs], wanted[:, outputs])
+    return Batch(*(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays))
+
+
+def fit_to(
+    images: Images, size: tuple[int, int], jitter: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Cut and pad (C, H, W) to `size`; what is shown lies near the middle.
+
+    What is larger than `size` by much is cut at random, smaller images are moved by at
+    most `jitter` pixels.
+    """
+    result = np.full((len(images), *size), MISSING, np.float32)
+    source: list[slice] = [slice(None)]
+    target: list[slice] = [slice(None)]
+    for have, want in zip(images.shape[1:], size, strict=True):
+        spare = want - have
+        reach = max(jitter, -spare // 2 if spare < -64 else 0)
+        start = spare // 2 + (int(rng.integers(-reach, reach + 1)) if reach else 0)
+        start = min(max(start, min(spare, 0)), max(spare, 0))
+        source.append(slice(max(0, -start), max(0, -start) + min(have, want)))
+        target.append(slice(max(0, start), max(0, start) + min(have, want)))
+    result[tuple(target)] = images[tuple(source)]
+    return result

@@ -1,0 +1,158 @@
+"""What is trained: network, objective, mean of the weights; and their checkpoint."""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from napari_medsynth.catalogue import ModelCard
+from napari_medsynth.errors import EngineError, WeightsError
+
+from .batch import Batch
+from .config import TrainConfig
+from .objectives import make_objective
+from .trained import choose_trained, exported_state
+
+
+class Learner:
+    """One network under training.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    card : ModelCard
+    model : Module
+        With its first weights; changed in place.
+    fabric : Fabric
+        Launched.
+    """
+
+    def __init__(
+        self, config: TrainConfig, card: ModelCard, model: nn.Module, fabric: Fabric
+    ) -> None:
+        self.config, self.fabric = config, fabric
+        self.step, self.rate = 0, 0.0
+        self.model = model
+        self.n_trained = choose_trained(model, config)
+        self._is_slice = card.norm_statistics == "batch"
+        # torch 2.13 on the CPU: in channels_last group norm and its gradient are
+        # inaccurate where the mean is far above the spread.
+        self.format = torch.contiguous_format if self._is_slice else torch.channels_last
+        model.to(memory_format=self.format)  # type: ignore[call-overload]
+        self.mean = deepcopy(model).eval().requires_grad_(False).to(fabric.device)
+        self.objective = make_objective(
+            config, model, fabric, n_sources=len(card.inputs)
+        )
+
+    @property
+    def is_one_mask(self) -> bool:
+        """Whether a norm looks at whole batches, so that masks must not be mixed."""
+        norms = [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
+        return bool(norms) and not self._is_slice and not self.config.freeze_norm
+
+    def update(self, batch: Batch, rate: float) -> dict[str, float]:
+        """Do one step at a learning rate; give the losses.
+
+        Raises
+        ------
+        EngineError
+            If a loss is not finite; the weights are then not to be used.
+        """
+        self._set_modes()
+        self.rate = rate
+        self.objective.set_learning_rate(rate)
+        batch = batch.to(self.fabric.device)
+        losses = self.objective.step(batch)
+        self.step += 1
+        values = {name: float(value) for name, value in losses.items()}
+        wrong = [name for name, value in values.items() if not math.isfinite(value)]
+        if wrong:
+            raise EngineError(
+                f"The {wrong[0]} loss is {values[wrong[0]]} after {self.step} steps: "
+                "train with a lower learning rate, or in fp32."
+            )
+        self._average()
+        return values
+
+    def _set_modes(self) -> None:
+        """Train dropout, and batch norms unless they are frozen or by slice."""
+        self.model.train()
+        # Slice statistics are those of evaluation, and need no other mode to learn.
+        if self._is_slice or self.config.freeze_norm:
+            for module in self.model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the running mean towards the weights, faster in the beginning."""
+        decay = min(self.config.ema, self.step / (self.step + 10))
+        new_state = self.model.state_dict()
+        for name, mean in self.mean.state_dict().items():
+            new = new_state[name]
+            if decay and mean.is_floating_point():
+                mean.lerp_(new, 1 - decay)
+            else:
+                mean.copy_(new)
+
+    def weights(self) -> dict[str, Tensor]:
+        """Give the weights to keep, by the keys of the card's network."""
+        return exported_state(self.mean)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give all that `load_state_dict` needs."""
+        return {
+            "step": self.step,
+            "objective": self.objective.state_dict(),
+            "mean": self.mean.state_dict(),
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was called.
+
+        Raises
+        ------
+        WeightsError
+            If it belongs to another network.
+        """
+        try:
+            self.objective.load_state_dict(state["objective"])
+            self.mean.load_state_dict(state["mean"])
+        except (RuntimeError, KeyError, ValueError) as err:
+            raise WeightsError(
+                "The checkpoint belongs to another network; delete the run's folder to "
+                "start again."
+            ) from err
+        self.step = int(state["step"])
+        torch.set_rng_state(state["rng"])
+        if self.fabric.device.type == "cuda":
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
+
+
+def learning_rate(
+    step: int, config: TrainConfig, *, n_steps: int, steps_per_epoch: int
+) -> float:
+    """Give the rate of update `step`, counted from 0.
+
+    Notes
+    -----
+    "linear" is the schedule of pix2pix and ResViT, by epochs: full for all but the last
+    `decay_epochs`, less one, then down to exactly 0 in the last epoch.
+    """
+    warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
+    if config.schedule == "linear":
+        epoch, niter = step // steps_per_epoch, config.epochs - config.decay_epochs
+        factor = 1 - max(0, epoch + 2 - niter) / (config.decay_epochs + 1)
+        factor = factor if config.decay_epochs else 1.0
+    elif config.schedule == "cosine":
+        factor = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / n_steps))
+    else:
+        factor = 1.0
+    return config.learning_rate * warm * max(0.0, factor)

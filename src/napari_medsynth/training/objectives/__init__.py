@@ -1,0 +1,5 @@
+"""Ways of learning: one optimisation step each."""
+
+from .base import Losses, Objective, make_objective
+
+__all__ = ["Losses", "Objective", "make_objective"]

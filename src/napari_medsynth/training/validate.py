@@ -1,0 +1,174 @@
+"""How good the network is on held-out subjects, after every epoch."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from napari_medsynth.catalogue import ModelCard
+from napari_medsynth.engine.metrics import psnr
+
+from .batch import Batch
+from .batches import as_batch, contrasts_of, fit_to
+from .samples import Sample, SubjectSlices
+
+N_SLICES = 8  # of each subject and mask
+_UNUSED = np.random.default_rng(0)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One slice with one mask: what is asked of the network, always the same.
+
+    Parameters
+    ----------
+    subject : str
+    target : str
+    batch : Batch
+        One sample, one wanted contrast.
+    shape : tuple of int
+        Height and width of the slice, in the middle of the padded one.
+    """
+
+    subject: str
+    target: str
+    batch: Batch
+    shape: tuple[int, int]
+
+
+class Validation:
+    """Fixed slices of subjects: every target, from all other contrasts.
+
+    Parameters
+    ----------
+    card : ModelCard
+    subjects : sequence of SubjectSlices
+    targets : tuple of str
+        () for all outputs.
+    plane : str
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        subjects: Sequence[SubjectSlices],
+        *,
+        targets: tuple[str, ...] = (),
+        plane: str = "axial",
+    ) -> None:
+        self._card = card
+        self._questions = [
+            question
+            for subject in subjects
+            for target in targets or card.outputs
+            for question in self._ask(subject, target, plane)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._questions)
+
+    @property
+    def first(self) -> Question:
+        """The question to show: the middle slice of the first subject."""
+        same = [
+            q
+            for q in self._questions
+            if (q.subject, q.target)
+            == (self._questions[0].subject, self._questions[0].target)
+        ]
+        return same[len(same) // 2]
+
+    def measure(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        """Give the mean "mae" (share of the range) and "psnr" [dB], foreground only."""
+        errors, ratios = [], []
+        for question in self._questions:
+            output, truth = answer(model, question, device)
+            inside = truth > 0.05
+            if not inside.any():
+                continue
+            errors.append(float(np.abs(output - truth)[inside].mean()))
+            ratios.append(psnr(output, truth, mask=inside))
+        if not errors:
+            return {}
+        return {"mae": float(np.mean(errors)), "psnr": float(np.mean(ratios))}
+
+    def _ask(
+        self, subject: SubjectSlices, target: str, plane: str
+    ) -> Iterator[Question]:
+        indices = subject.indices(plane)
+        if not len(indices):
+            return
+        spread = np.linspace(0.2, 0.8, N_SLICES) * (len(indices) - 1)
+        for index in np.unique(indices[spread.round().astype(int)]):
+            sample = subject.draw(plane, int(index), None)
+            question = _question(self._card, subject.name, target, sample)
+            if question is not None:
+                yield question
+
+
+def answer(
+    model: nn.Module, question: Question, device: torch.device
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the network's image and the real one, (H, W) in [0, 1]."""
+    channel = question.batch.wanted[0].nonzero()[0, 0]
+    with torch.inference_mode():
+        output: Tensor = model(question.batch.sources.to(device)).float().cpu()
+    images = (output[0, channel], question.batch.truth[0, channel])
+    return tuple(_cropped(image, question.shape) for image in images)  # type: ignore[return-value]
+
+
+def write_preview(
+    path: Path, question: Question, before: np.ndarray, now: np.ndarray
+) -> None:
+    """Write source, truth, before and now, (H, W) in [0, 1], whole or not at all."""
+    source = next(s for s in question.batch.sources[0] if (s > -1).any())
+    channel = question.batch.wanted[0].nonzero()[0, 0]
+    arrays: dict[str, Any] = {
+        "source": _cropped(source, question.shape),
+        "truth": _cropped(question.batch.truth[0, channel], question.shape),
+        "before": before,
+        "now": now,
+        "target": np.array(question.target),
+        "subject": np.array(question.subject),
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(buffer.getvalue())
+    temporary.replace(path)
+
+
+def _question(
+    card: ModelCard, subject: str, target: str, sample: Sample
+) -> Question | None:
+    """Hide `target`; None if it, or everything else, does not exist."""
+    contrasts = contrasts_of(card)
+    wanted = np.array([c == target for c in contrasts])
+    possible = np.array([c in card.inputs for c in contrasts])
+    given = sample.present & possible & ~wanted
+    if not (sample.present & wanted).any() or not given.any():
+        return None
+    height, width = sample.images.shape[1:]
+    multiple = card.size_multiple
+    size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+    images, truth = (
+        fit_to(a, size, 0, _UNUSED)[None] for a in (sample.images, sample.truth)
+    )
+    batch = as_batch(card, images, truth, given[None], wanted[None])
+    return Question(subject, target, batch, (height, width))
+
+
+def _cropped(image: Tensor, shape: tuple[int, int]) -> np.ndarray:
+    """Cut the slice out of its padding, [-1, 1] to [0, 1]."""
+    top, left = (
+        (have - want) // 2 for have, want in zip(image.shape, shape, strict=True)
+    )
+    cut = image[top : top + shape[0], left : left + shape[1]].numpy()
+    return np.asarray(0.5 * (cut + 1), dtype=np.float32)
