@@ -10,6 +10,7 @@ from napari_medsynth.simulate import (
     TISSUES,
     Anatomy,
     ScanSettings,
+    Sequence,
     add_lesions,
     individual_anatomy,
     load_anatomy,
@@ -86,6 +87,24 @@ def test_ideal_scan_has_the_contrasts_of_its_protocol(brick):
     assert white["PD"] < grey["PD"]
     assert fluid["FLAIR"] < 0.05 * white["FLAIR"]
     assert grey["T1"] / white["T1"] == pytest.approx(0.237 / 0.295, abs=0.005)
+
+
+def test_another_timing_gives_another_contrast(brick):
+    usual = simulate_study(0, modalities=("T2",), settings=IDEAL, anatomy=brick)["T2"]
+    late = simulate_study(
+        0,
+        modalities=("T2",),
+        settings=IDEAL,
+        anatomy=brick,
+        sequences={"T2": Sequence("spin echo", 4500, 300)},
+    )["T2"]
+
+    def fluid_over_white(volume):
+        image = volume.data[0]
+        return image[2, 4, 4] / image[6, 14, 12]
+
+    assert fluid_over_white(late) > 3 * fluid_over_white(usual)
+    assert late.metadata["sequence"]["te"] == 300
 
 
 def test_noise_and_bias_change_the_brain_but_not_the_air(brick):

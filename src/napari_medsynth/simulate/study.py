@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence as Ordered
 from dataclasses import dataclass
 
@@ -57,6 +58,7 @@ def simulate_study(
     modalities: Ordered[str] = MODALITIES,
     settings: ScanSettings | None = None,
     anatomy: Anatomy | None = None,
+    sequences: Mapping[str, Sequence] | None = None,
 ) -> Study:
     """Simulate one subject.
 
@@ -70,6 +72,8 @@ def simulate_study(
         Anatomy and artefacts.
     anatomy : Anatomy, optional
         A ready brain, used as it is; by default one is made of the average.
+    sequences : mapping, optional
+        Modality to pulse sequence, for scanners with unusual timing; others are drawn.
 
     Returns
     -------
@@ -88,8 +92,17 @@ def simulate_study(
         anatomy = individual_anatomy(load_anatomy(), rng, strength=settings.deformation)
         anatomy = add_lesions(anatomy, rng, settings.n_lesions)
     table = random_table(rng) if settings.is_random_protocol else ASLDRO_3T
+    draw = random_sequence if settings.is_random_protocol else _usual
+    given = sequences or {}
     volumes = {
-        modality: _scan(modality, anatomy, table, settings, rng)
+        modality: _scan(
+            modality,
+            anatomy,
+            table,
+            given.get(modality) or draw(modality, table, rng),
+            settings,
+            rng,
+        )
         for modality in modalities
     }
     note = f"Simulated from the ICBM 152 tissue maps, seed {seed}."
@@ -111,12 +124,11 @@ def _scan(
     modality: str,
     anatomy: Anatomy,
     table: TissueTable,
+    sequence: Sequence,
     settings: ScanSettings,
     rng: np.random.Generator,
 ) -> Volume:
     """Simulate one contrast."""
-    draw = random_sequence if settings.is_random_protocol else _usual
-    sequence = draw(modality, table, rng)
     image = _mix(anatomy, sequence.signals(table))
     brain = anatomy.brain
     shape = image.shape
