@@ -55,6 +55,8 @@ class ModelCard:
         if theirs differs by more than a fifth. None: any.
     planes : tuple of str
         Planes it was trained on.
+    flips : bool
+        False: images must never be mirrored in training, because left and right differ.
     norm_statistics : str
         "running": statistics of the training set. "batch": those of each single slice,
         as the original ResViT was validated.
@@ -90,6 +92,7 @@ class ModelCard:
     size_multiple: int = 16
     spacing: float | None = None
     planes: tuple[str, ...] = ("axial",)
+    flips: bool = True
     norm_statistics: str = "running"
     parameters: int = 0
     sha256: str = ""

@@ -14,7 +14,14 @@ from napari_medsynth.catalogue import ModelCard
 from .batch import MISSING, Batch
 from .config import TrainConfig
 from .masks import Mask, random_mask
-from .samples import Images, Sample, SimulatedSubjects, SubjectSlices, mirrored
+from .samples import (
+    Images,
+    Sample,
+    SimulatedSubjects,
+    SubjectSlices,
+    mirrored,
+)
+from .samples import contrasts_of as contrasts_of
 
 Place = tuple[int, int]  # subject, slice
 
@@ -73,6 +80,7 @@ class Batches:
         self._config, self._card, self._mixture = config, card, mixture
         self._batch_size, self._is_one_mask = batch_size, is_one_mask
         self._contrasts = contrasts_of(card)
+        self._may_flip = config.flip and card.flips
         self._wanted = np.array(
             [c in (targets or card.outputs) for c in self._contrasts]
         )
@@ -121,7 +129,7 @@ class Batches:
             else:
                 subject, index = places[slot]
                 sample = mixture.subjects[subject].draw(plane, index, rng)
-            may_flip = self._config.flip and plane != "sagittal"
+            may_flip = self._may_flip and plane != "sagittal"
             samples.append(
                 mirrored(sample) if may_flip and rng.uniform() < 0.5 else sample
             )
@@ -183,11 +191,6 @@ class Batches:
             ]
         common = np.logical_and.reduce([sample.present for sample in samples])
         return [random_mask(common, self._wanted, availability, rng)] * len(samples)
-
-
-def contrasts_of(card: ModelCard) -> tuple[str, ...]:
-    """Give the contrasts of a card, inputs first, each once: those of a Sample."""
-    return tuple(dict.fromkeys((*card.inputs, *card.outputs)))
 
 
 def as_batch(

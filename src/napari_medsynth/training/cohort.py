@@ -8,12 +8,12 @@ from .job import DataConfig
 from .samples import Subject
 
 
-def find_subjects(data: DataConfig) -> tuple[Subject, ...]:
+def find_subjects(data: DataConfig, contrasts: tuple[str, ...]) -> tuple[Subject, ...]:
     """List the subjects of a job, those of its folder first."""
     return tuple(
         Subject(
             study.get("subject", f"subject-{number}"),
-            {key: path for key, path in study.items() if key != "subject"},
+            {key: path for key, path in study.items() if key in contrasts},
         )
         for number, study in enumerate(data.studies, start=1)
     )

@@ -128,9 +128,11 @@ def _update(run: Run, batch: Batch) -> Generator[Event, str | None, dict[str, fl
 
 def gather(job: TrainJob, card: ModelCard) -> tuple[Subjects, Subjects]:
     """Give the slices to train on and those held out."""
-    groups = split_subjects(find_subjects(job.data), job.data, seed=job.learn.seed)
+    subjects = find_subjects(job.data, contrasts_of(card))
+    groups = split_subjects(subjects, job.data, seed=job.learn.seed)
     train_on, held_out = (
-        [RealSlices(subject, card, job.learn) for subject in group] for group in groups
+        [RealSlices(s, card, job.learn, align=job.data.align) for s in group]
+        for group in groups
     )
     return train_on, held_out
 

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_medsynth.catalogue import ModelCard
+
 Images = NDArray[np.float32]
 
 
@@ -22,10 +24,17 @@ class Subject:
         Unique in its cohort.
     files : mapping
         Modality to path.
+    person : str
+        Whose scans these are, if that is not `name`: sessions of one person are
+        trained on or held out together.
+    notes : tuple of str
+        What was odd about the files, one sentence each.
     """
 
     name: str
     files: Mapping[str, str]
+    person: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,3 +78,8 @@ class SimulatedSubjects(Protocol):
 def mirrored(sample: Sample) -> Sample:
     """Swap left and right of an axial or coronal slice."""
     return Sample(sample.images[..., ::-1], sample.truth[..., ::-1], sample.present)
+
+
+def contrasts_of(card: ModelCard) -> tuple[str, ...]:
+    """Give the contrasts of a card, inputs first, each once: those of a Sample."""
+    return tuple(dict.fromkeys((*card.inputs, *card.outputs)))

@@ -11,9 +11,8 @@ from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import read_volume, same_grid
 
 from .augment import varied
-from .batches import contrasts_of
 from .config import TrainConfig
-from .samples import Sample, Subject
+from .samples import Sample, Subject, contrasts_of
 from .scanner import AXIS
 
 
@@ -35,7 +34,14 @@ class RealSlices:
         If fewer than two contrasts are there, or their grids differ.
     """
 
-    def __init__(self, subject: Subject, card: ModelCard, config: TrainConfig) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        card: ModelCard,
+        config: TrainConfig,
+        *,
+        align: str = "header",
+    ) -> None:
         self.name, self._config = subject.name, config
         contrasts = contrasts_of(card)
         volumes = {
