@@ -10,6 +10,7 @@ from .signal import (
     spoiled_gradient_echo,
     standard_sequence,
 )
+from .site import site_studies
 from .study import MODALITIES, ScanSettings, sample_study, simulate_study
 from .tissues import ASLDRO_3T, BRAINWEB_1_5T, TISSUES, Tissue
 
@@ -30,6 +31,7 @@ __all__ = [
     "random_sequence",
     "sample_study",
     "simulate_study",
+    "site_studies",
     "spin_echo",
     "spoiled_gradient_echo",
     "standard_sequence",
