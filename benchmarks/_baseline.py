@@ -9,8 +9,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from napari_medsynth.training import TrainConfig
-from napari_medsynth.training.data import Batches
+from napari_medsynth.training.batches import Batches
 
 BINS = {1: 64, 2: 32, 3: 16}  # of each source's intensity, by number of sources
 
@@ -65,9 +64,8 @@ def masks(modalities: Sequence[str]) -> Iterator[tuple[str, ...]]:
 Mappings = dict[tuple[tuple[str, ...], str], IntensityMapping]
 
 
-def fitted_mappings(config: TrainConfig, n_batches: int) -> Mappings:
-    """Fit all mappings on the images that the network learns from."""
-    names = config.modalities
+def fitted_mappings(names: Sequence[str], batches: Batches, n_batches: int) -> Mappings:
+    """Fit all mappings on the images that the network of `names` learns from."""
     mappings = {
         (sources, target): IntensityMapping(
             [names.index(m) for m in sources], names.index(target)
@@ -76,7 +74,6 @@ def fitted_mappings(config: TrainConfig, n_batches: int) -> Mappings:
         for target in names
         if target not in sources
     }
-    batches = Batches(config)
     for number in range(n_batches):
         batch = batches[number]
         for i in range(len(batch.truth)):

@@ -22,17 +22,21 @@ from pathlib import Path
 import numpy as np
 
 from _baseline import Mappings, fitted_mappings, masks
+from _subjects import lesjak, longitudinal, stroke
+from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.catalogue.pack import ModelPack, read_pack, write_pack
 from napari_medsynth.catalogue.registry import build_model
 from napari_medsynth.engine.intensity import fit_normalisation
 from napari_medsynth.engine.metrics import foreground, mae, psnr, ssim
 from napari_medsynth.engine.predict import predict
 from napari_medsynth.engine.weights import load_weights, numpy_to_state
-from napari_medsynth.io import Study, read_study
+from napari_medsynth.io import Study
 from napari_medsynth.models.blocks import set_norm_statistics
 from napari_medsynth.resources import resource
 from napari_medsynth.simulate import simulate_study
-from napari_medsynth.training import read_config
+from napari_medsynth.training import read_job
+from napari_medsynth.training.batches import Batches
+from napari_medsynth.training.gather import gather, mixture_of
 
 HELD_OUT_SEEDS = (900001, 900002, 900003)
 N_SLICES = 24  # axial slices of each subject, evenly spread over its middle
@@ -48,13 +52,9 @@ def subjects(shared: Path | None) -> Iterator[tuple[str, list[Study]]]:
     yield "simulated", [simulate_study(seed) for seed in HELD_OUT_SEEDS]
     if shared is None:
         return
-    for name, label in (
-        ("ms_lesjak_p07", "real ms_lesjak_p07 (validation)"),
-        ("stroke_cstar", "real stroke_cstar (trained on)"),
-    ):
-        folder = shared / "data" / "brain" / name
-        files = {m: folder / f"{m}.nii.gz" for m in ("T1", "T2", "FLAIR")}
-        yield label, [read_study(files)]
+    yield "real ms_longitudinal_p04 (never looked at)", [longitudinal(shared)]
+    yield "real ms_lesjak_p07 (validation)", [lesjak(shared)]
+    yield "real stroke_cstar (trained on)", [stroke(shared)]
 
 
 def chosen_slices(study: Study) -> list[int]:
@@ -167,6 +167,15 @@ def print_summary(rows: list[Row]) -> None:
             )
 
 
+def training_batches(card: ModelCard) -> Batches:
+    """Give the images that the starter learns from, of fewer brains."""
+    job = read_job(resource("training", "starter.toml"))
+    job = replace(job, data=replace(job.data, n_anatomies=12))
+    subjects, *_ = gather(job, card)
+    mixture = mixture_of(job, card, subjects)
+    return Batches(job.learn, card, mixture, batch_size=job.learn.batch_size)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--pack", type=Path, default=None, help="default: the starter")
@@ -180,8 +189,9 @@ def main() -> None:
     path = options.pack or resource("packs", "resvit-starter.safetensors")
     pack = read_pack(path)
     variable = os.environ.get("MEDSYNTH_SHARED")
-    config = replace(read_config(resource("training", "starter.toml")), n_anatomies=12)
-    mappings = fitted_mappings(config, options.batches)
+    mappings = fitted_mappings(
+        pack.card.inputs, training_batches(pack.card), options.batches
+    )
     model = build_model(pack.card)
     load_weights(model, numpy_to_state(pack.weights()), name=str(path))
     set_norm_statistics(model, pack.card.norm_statistics)
