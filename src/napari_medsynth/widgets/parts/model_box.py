@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
@@ -21,12 +23,21 @@ ALL_TASKS = "all tasks"
 
 
 class ModelBox(QWidget):
-    """Task filter, model combo with a refresh button, card view, line of problems."""
+    """Task filter, model combo with a refresh button, card view, line of problems.
+
+    `accepts` tells of a card whether it is offered.
+    """
 
     card_changed = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        parent: QWidget | None = None,
+        *,
+        accepts: Callable[[ModelCard], object] = bool,
+    ) -> None:
         super().__init__(parent)
+        self._accepts = accepts
         self._cards: list[ModelCard] = []
         self.card: ModelCard | None = None
         self.task_combo = QComboBox()
@@ -55,7 +66,7 @@ class ModelBox(QWidget):
         """Read the catalogue again and keep the choice if it is still there."""
         chosen = self.card.id if self.card else ""
         task = self.task
-        self._cards = list_cards()
+        self._cards = [card for card in list_cards() if self._accepts(card)]
         tasks = list(dict.fromkeys(card.task for card in self._cards))
         with QSignalBlocker(self.task_combo):
             self.task_combo.clear()
