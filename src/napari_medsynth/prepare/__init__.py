@@ -1,5 +1,6 @@
-"""Make scans ready for a model: one grid. No torch, no Qt."""
+"""Make scans ready for a model: one grid, one place. No torch, no Qt."""
 
 from .align import to_grid
+from .register import Misalignment, misalignment, register
 
-__all__ = ["to_grid"]
+__all__ = ["Misalignment", "misalignment", "register", "to_grid"]

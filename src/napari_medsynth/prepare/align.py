@@ -54,7 +54,7 @@ def to_grid(
         if source is target or same_grid(source, target):
             volumes[name] = source
             continue
-        shared, covered = _overlap(source, target)
+        shared, covered = overlap(source, target)
         if shared < MINIMAL_OVERLAP:
             raise VolumeError(
                 f"{name} and {reference} need the same field of view, but only "
@@ -67,8 +67,13 @@ def to_grid(
     return Study(ordered, subject=study.subject, notes=tuple(notes))
 
 
-def resample(source: Volume, target: Volume) -> Volume:
-    """Give `source` on the grid of `target`, linearly interpolated."""
+def resample(
+    source: Volume, target: Volume, transform: sitk.Transform | None = None
+) -> Volume:
+    """Give `source` on the grid of `target`, linearly interpolated.
+
+    `transform` leads from a point of the target to that of the source, in (L, P, S).
+    """
     finite = source.data[np.isfinite(source.data)]
     outside = float(finite.min()) if finite.size else 0.0
     frame = lps_image(target.with_data(target.data[:1, :1, :1, :1]))
@@ -77,7 +82,7 @@ def resample(source: Volume, target: Volume) -> Volume:
         moved = sitk.Resample(
             lps_image(source.with_data(array[np.newaxis])),
             target.shape[::-1],
-            sitk.Transform(),
+            transform or sitk.Transform(),
             sitk.sitkLinear,
             frame.GetOrigin(),
             frame.GetSpacing(),
@@ -101,7 +106,7 @@ def _without_file_dtype(source: Volume) -> dict[str, Any]:
     return {key: value for key, value in source.metadata.items() if key != "dtype"}
 
 
-def _overlap(a: Volume, b: Volume) -> tuple[float, float]:
+def overlap(a: Volume, b: Volume) -> tuple[float, float]:
     """Share of the smaller field of view that lies in the other, and of `b` in `a`."""
     sizes = [float(np.prod(np.multiply(v.shape, v.spacing))) for v in (a, b)]
     small, large = (a, b) if sizes[0] <= sizes[1] else (b, a)
