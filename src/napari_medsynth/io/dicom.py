@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from .dicom_scan import (
     Frame,
     frames_of,
     is_dicom,
+    read_dataset,
     read_header,
     refusing,
     scan,
@@ -100,6 +102,53 @@ def read_dicom_folder(
         reason = problems[0] if problems else f"{folder.name} holds no DICOM image."
         raise VolumeError(reason)
     return _with_notes(volumes, problems)
+
+
+@dataclass(frozen=True)
+class Series:
+    """A DICOM series that was found, but not read.
+
+    Parameters
+    ----------
+    path : Path
+        Its first file; `read_dicom` reads them all.
+    modality, study : str
+        "T1", ...; StudyInstanceUID.
+    is_synthetic : bool
+        Whether its header says that a model made it.
+    """
+
+    path: Path
+    modality: str
+    study: str
+    is_synthetic: bool
+
+
+def list_series(paths: Iterable[Path]) -> list[Series]:
+    """List the series of files by their headers; broken files are passed over."""
+    first: dict[tuple[Path, str], Path] = {}
+    for path in sorted(paths):
+        if path.name.upper() == "DICOMDIR":
+            continue
+        try:
+            header = read_dataset(path, tags=["SeriesInstanceUID"])
+            with refusing(path):
+                first.setdefault((path.parent, series_of(header)), path)
+        except VolumeError:
+            continue
+    found = []
+    for path in first.values():
+        try:
+            header = read_header(path)
+            with refusing(path):
+                frame = next(frames_of(path, header))
+                study = str(header.get("StudyInstanceUID") or "")
+                source = _source(frame, path)
+        except VolumeError:
+            continue
+        is_synthetic = bool(source.extra.get("synthetic"))
+        found.append(Series(path, source.modality, study, is_synthetic))
+    return found
 
 
 def _is_of(path: Path, uid: str) -> bool:

@@ -2,37 +2,153 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.errors import VolumeError
 
 from .job import DataConfig
-from .samples import Subject
+from .samples import Subject, contrasts_of
+from .scans import Group, chosen, find_groups
 
 
 def find_subjects(data: DataConfig, contrasts: tuple[str, ...]) -> tuple[Subject, ...]:
-    """List the subjects of a job, those of its folder first."""
-    return tuple(
-        Subject(
-            study.get("subject", f"subject-{number}"),
-            {key: path for key, path in study.items() if key in contrasts},
+    """List the subjects of a job by name; no voxel is read.
+
+    Parameters
+    ----------
+    data : DataConfig
+        `folder`: a BIDS data set (sessions are subjects of their own, of one person),
+        one folder per subject, one folder per contrast, files that are named alike, or
+        a single subject. `studies`: more of them.
+    contrasts : tuple of str
+        What is looked for; all else is ignored, and so are masks, synthetic images and
+        ``derivatives``.
+
+    Returns
+    -------
+    tuple of Subject
+        Sorted, with unique names; some may lack contrasts.
+
+    Raises
+    ------
+    VolumeError
+        If no subject has two of the contrasts, or the folder does not exist.
+    """
+    if not data.folder and not data.studies:
+        return ()
+    found = [*_listed(data, contrasts), *_in_folder(data.folder, contrasts)]
+    if not any(len(subject.files) > 1 for subject in found):
+        where = data.folder or "the list"
+        raise VolumeError(
+            f"No subject with two of {', '.join(contrasts)} was found in {where}: it "
+            "needs one folder per subject with files named by contrast (T1.nii.gz), "
+            "or a BIDS data set."
         )
-        for number, study in enumerate(data.studies, start=1)
-    )
+    return tuple(sorted(_with_unique_names(found), key=lambda s: s.name))
 
 
 def split_subjects(
     subjects: tuple[Subject, ...], data: DataConfig, *, seed: int
 ) -> tuple[tuple[Subject, ...], tuple[Subject, ...]]:
-    """Give the subjects to train on and those held out.
+    """Give the subjects to train on and those held out; a person is in one of them.
+
+    Without names in ``data.held_out``, a share of the persons is drawn by hashes of
+    their names: a new subject moves hardly any other one.
 
     Raises
     ------
     VolumeError
-        If a held-out subject does not exist.
+        If a held-out subject does not exist, or nobody is left to train on.
     """
-    unknown = set(data.held_out) - {subject.name for subject in subjects}
+    names = {s.name for s in subjects} | {_person(s) for s in subjects}
+    unknown = sorted(set(data.held_out) - names)
     if unknown:
         raise VolumeError(
-            f"There is no subject {', '.join(sorted(unknown))} to hold out."
+            f"There is no subject {', '.join(unknown)} to hold out; there are "
+            f"{', '.join(sorted({s.name for s in subjects})) or 'none'}."
         )
-    train = tuple(s for s in subjects if s.name not in data.held_out)
-    return train, tuple(s for s in subjects if s.name in data.held_out)
+    persons = _drawn({_person(s) for s in subjects}, data.held_out_share, seed)
+    if data.held_out:
+        wanted = set(data.held_out)
+        persons = {_person(s) for s in subjects if wanted & {s.name, _person(s)}}
+    held_out = tuple(s for s in subjects if _person(s) in persons)
+    train = tuple(s for s in subjects if _person(s) not in persons)
+    if held_out and not train and not data.simulated_share:
+        raise VolumeError(
+            "All subjects are held out: leave at least one person to train on."
+        )
+    return train, held_out
+
+
+def why_unusable(
+    card: ModelCard, contrasts: Collection[str], targets: tuple[str, ...] = ()
+) -> str:
+    """Say what a subject with these contrasts lacks, "no T2"; "" if nothing."""
+    wanted = targets or card.outputs
+    known = [c for c in contrasts_of(card) if c in contrasts]
+    if not card.is_unified:
+        missing = [c for c in card.inputs if c not in contrasts]
+        if missing:
+            return f"no {', '.join(missing)}"
+    if not any(c in contrasts for c in wanted):
+        return f"no {' or '.join(wanted)}"
+    if len(known) < 2:
+        return f"nothing beside {known[0]}"
+    return ""
+
+
+def _listed(data: DataConfig, contrasts: tuple[str, ...]) -> Iterator[Subject]:
+    for number, study in enumerate(data.studies, start=1):
+        files = {key: path for key, path in study.items() if key in contrasts}
+        yield Subject(study.get("subject") or f"subject-{number}", files)
+
+
+def _in_folder(entry: str, contrasts: tuple[str, ...]) -> Iterator[Subject]:
+    if not entry:
+        return
+    root = Path(entry).expanduser().absolute()
+    if not root.is_dir():
+        raise VolumeError(f"{entry} is no folder: choose one with scans.")
+    groups = find_groups(root, contrasts)
+    short = Counter(group.name or group.folder.name for group in groups)
+    for group in groups:
+        files, notes = chosen(group.scans)
+        name = group.name or group.folder.name
+        if short[name] > 1:
+            name = _long_name(group, root)
+        ordered = {c: str(files[c]) for c in contrasts if c in files}
+        yield Subject(name, ordered, group.person, notes)
+
+
+def _long_name(group: Group, root: Path) -> str:
+    parts = [*group.folder.relative_to(root).parts, group.name]
+    return "_".join(filter(None, parts)) or root.name
+
+
+def _with_unique_names(subjects: Iterable[Subject]) -> Iterator[Subject]:
+    """Number subjects of one name; they count as one person."""
+    seen: Counter[str] = Counter()
+    for subject in subjects:
+        seen[subject.name] += 1
+        n = seen[subject.name]
+        name = f"{subject.name} ({n})" if n > 1 else subject.name
+        yield replace(subject, name=name, person=_person(subject))
+
+
+def _person(subject: Subject) -> str:
+    return subject.person or subject.name
+
+
+def _drawn(persons: set[str], share: float, seed: int) -> set[str]:
+    if len(persons) < 2 or not share:
+        return set()
+    n = min(max(1, round(share * len(persons))), len(persons) - 1)
+    by_hash = sorted(
+        persons, key=lambda name: sha256(f"{seed} {name}".encode()).hexdigest()
+    )
+    return set(by_hash[:n])
