@@ -36,6 +36,17 @@ def test_card_text_of_others_is_escaped_and_addresses_are_links(unified):
     assert "27.2" in html
 
 
+def test_card_of_a_tuned_model_shows_its_base_beside_it(unified):
+    row = {"available": "T1", "target": "T2", "psnr": 21.26, "base_psnr": 19.84}
+    html = card_html(
+        replace(unified, quality=({"data": "2 held-out subjects", **row},))
+    )
+
+    assert "<td>21.3</td>" in html
+    assert "Base's PSNR" in html
+    assert "<td>19.8</td>" in html
+
+
 def test_card_without_measurements_says_so(qtbot, one_to_one):
     view = CardView()
     qtbot.addWidget(view)

@@ -18,6 +18,7 @@ _COLUMNS = (
     ("ssim", "SSIM", ".3f"),
     ("mae", "MAE", ".3f"),
     ("baseline_psnr", "Naive PSNR", ".1f"),
+    ("base_psnr", "Base's PSNR", ".1f"),
 )
 _MIN_HEIGHT = 160
 _LINK = "#4a9be8"  # readable on dark and on light themes
