@@ -113,9 +113,7 @@ def header(*names: str) -> None:
 
 
 def shifted_scanner(learn: TrainConfig, folder: Path, device: str) -> None:
-    print(
-        f"\n## Shifted scanner ({learn.epochs} epochs, {len(TRAIN_SEEDS)} subjects)\n"
-    )
+    print(f"\n## Shifted scanner ({learn.epochs} epochs, {N_TRAIN} subjects)\n")
     trains, tests = (
         [written(study, folder, f"site-{study.subject}") for study in studies]
         for studies in (
@@ -135,9 +133,8 @@ def shifted_scanner(learn: TrainConfig, folder: Path, device: str) -> None:
     row("tuned, usual scanner (forgetting)", *means(there))
     lost = means(there, "base_")[0] - means(here, "base_")[0]
     back = means(here)[0] - means(here, "base_")[0]
-    print(
-        f"\nLost by the shift {lost:.2f} dB, regained {back:.2f} dB ({back / lost:.0%})."
-    )
+    share = f"{back / lost:.0%}"
+    print(f"\nLost by the shift {lost:.2f} dB, regained {back:.2f} dB ({share}).")
     print(f"Verdict: {here.sentence}")
     print_cost(events)
 

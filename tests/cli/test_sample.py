@@ -18,10 +18,12 @@ def test_sample_writes_subjects_that_can_be_read(
 
 
 def test_sample_does_not_touch_a_folder_with_something_in_it(medsynth, tmp_path):
-    (tmp_path / "mine.txt").write_text("mine")
+    folder = tmp_path / "cohort"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("mine")
 
-    done = medsynth("sample", tmp_path)
+    done = medsynth("sample", folder)
 
     assert done.code == 1
     assert "not empty" in done.err
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]

@@ -21,7 +21,7 @@ FIRST_SEED = 810_001  # of no training or test data of ours
 
 
 def site_studies(n: int, *, first_seed: int = FIRST_SEED) -> Iterator[Study]:
-    """Give subjects of a site whose scanner differs from those of the starter's training.
+    """Give subjects of a site whose scanner is like none of the starter's training.
 
     For trying out fine-tuning: other TE, TR and TI, three times the bias field and half
     as much noise again; all else as `simulate_study`.
