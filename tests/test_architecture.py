@@ -234,6 +234,7 @@ BUDGETS = [
     (f"{PACKAGE}.engine", ("napari", *QT)),
     (f"{PACKAGE}.cli", ("torch", "napari", *QT)),
     (f"{PACKAGE}.widgets.synthesize", ("torch",)),
+    (f"{PACKAGE}.widgets.finetune", ("torch", "pyqtgraph")),
 ]
 
 

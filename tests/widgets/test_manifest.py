@@ -48,11 +48,12 @@ def test_reader_does_not_claim_everything(manifest):
         assert not any(Path(name).match(p) for p in reader.filename_patterns)
 
 
-def test_dock_is_in_the_menus(manifest):
-    (widget,) = manifest.contributions.widgets
-    assert widget.display_name == "Synthesize"
-    (item,) = manifest.contributions.menus["napari/layers/filter"]
-    assert item.command == widget.command
+def test_docks_are_in_the_menus(manifest):
+    names = [widget.display_name for widget in manifest.contributions.widgets]
+    assert names == ["Synthesize", "Fine-tune"]
+    items = manifest.contributions.menus["napari/layers/filter"]
+    commands = [widget.command for widget in manifest.contributions.widgets]
+    assert [item.command for item in items] == commands
 
 
 def test_defaults_of_the_preferences_are_among_their_choices(manifest):

@@ -100,10 +100,11 @@ def _merged(steps: Sequence[Event]) -> Event:
     return {
         **last,
         "losses": {name: _mean([v.get(name) for v in kept]) for name in names},
-        "samples_per_second": _mean(speeds),
+        "samples_per_second": _mean(speeds) or 0.0,
     }
 
 
-def _mean(values: Sequence[Any]) -> float:
+def _mean(values: Sequence[Any]) -> float | None:
+    """Give the mean of what is a number; a loss that is not finite came as null."""
     numbers = [float(v) for v in values if isinstance(v, int | float)]
-    return sum(numbers) / len(numbers) if numbers else 0.0
+    return sum(numbers) / len(numbers) if numbers else None

@@ -43,7 +43,12 @@ class RunFolder:
     def new(cls, job_id: str) -> RunFolder:
         """Give the place for a new run, in the user's folder."""
         now = datetime.now().astimezone()
-        return cls(user_folder() / "runs" / f"{job_id}-{now:%Y%m%d-%H%M%S}")
+        path = user_folder() / "runs" / f"{job_id}-{now:%Y%m%d-%H%M%S}"
+        number = 1
+        while path.exists():  # two within one second
+            number += 1
+            path = path.with_name(f"{job_id}-{now:%Y%m%d-%H%M%S}-{number}")
+        return cls(path)
 
     @property
     def log(self) -> Path:
@@ -61,14 +66,20 @@ class RunFolder:
         return (self.path / _CHECKPOINT).is_file()
 
     @property
+    def has_model(self) -> bool:
+        """Whether there are weights that could be kept."""
+        return (self.path / _PACK).is_file()
+
+    @property
     def is_finished(self) -> bool:
         """Whether the run went to its end and has a model to keep."""
         done = self.last("done")
-        return (
-            bool(done)
-            and done.get("reason") != "stopped"
-            and (self.path / _PACK).is_file()
-        )
+        return bool(done) and done.get("reason") != "stopped" and self.has_model
+
+    @property
+    def title(self) -> str:
+        """What the new model was to be called."""
+        return str(_read(self.path / _JOB).get("title") or self.path.name)
 
     @property
     def is_owned(self) -> bool:
@@ -114,12 +125,11 @@ class RunFolder:
 
     def verdict(self) -> dict[str, Any]:
         """Give what the guard rail found; {} if it did not come that far."""
-        try:
-            text = (self.path / _VERDICT).read_text(encoding="utf-8")
-            values = json.loads(text)
-        except (OSError, ValueError):
-            return {}
-        return values if isinstance(values, dict) else {}
+        return _read(self.path / _VERDICT)
+
+    def forget_verdict(self) -> None:
+        """Delete the verdict: training goes on."""
+        (self.path / _VERDICT).unlink(missing_ok=True)
 
     def last(self, kind: str) -> dict[str, Any]:
         """Give the last event of a kind, {} if there is none near the end."""
@@ -134,7 +144,7 @@ class RunFolder:
         return next((x.strip() for x in reversed(lines) if x.strip()), "no message")
 
     def progress(self) -> str:
-        """Say how far the run came: "after epoch 3 of 10"."""
+        """Say how far the run came: "in epoch 3 of 10"; "" if that is unknown."""
         step, started = self.last("step"), self.last("started")
         if not step:
             return ""
@@ -174,3 +184,12 @@ class RunFolder:
                 continue
             if isinstance(event, dict):
                 yield event
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a JSON object; {} if it is not there or damaged."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}

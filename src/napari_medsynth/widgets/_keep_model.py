@@ -1,0 +1,86 @@
+"""ModelKeeper: installs a tuned model, in a thread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_medsynth.catalogue import list_cards
+
+from ._worker import Slots, start_worker, tell_error
+
+if TYPE_CHECKING:
+    from napari.qt.threading import GeneratorWorker
+
+    from napari_medsynth.catalogue import ModelPack
+
+
+class ModelKeeper(QObject):
+    """Makes the model of a run one of the user's models.
+
+    Signals: `kept` with its ModelPack, or `failed` with a sentence.
+    """
+
+    kept = Signal(object)
+    failed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._worker: GeneratorWorker | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a model is being installed."""
+        return self._worker is not None
+
+    def keep(self, folder: Path, verdict: Mapping[str, Any], title: str) -> None:
+        """Install the model of the run in `folder`; a signal says what came of it."""
+        slots: Slots = {
+            "returned": self.kept.emit,
+            "errored": self._on_errored,
+            "finished": self._on_finished,
+        }
+        data = (folder, dict(verdict), new_id(title), title)
+        self._worker = start_worker(_keep, *data, slots=slots)
+
+    def abandon(self) -> None:
+        """Let it end unheard."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            for name in ("returned", "errored", "finished"):
+                getattr(worker, name).disconnect()
+
+    def _on_errored(self, error: Exception) -> None:
+        self.failed.emit(tell_error(error))
+
+    def _on_finished(self) -> None:
+        self._worker = None
+
+
+def new_id(title: str) -> str:
+    """Make an id of a title: lower case, with hyphens, and not taken."""
+    stem = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "tuned"
+    taken = {card.id for card in list_cards()}
+    number, card_id = 1, stem
+    while card_id in taken:
+        number += 1
+        card_id = f"{stem}-{number}"
+    return card_id
+
+
+def _keep(
+    folder: Path, verdict: dict[str, Any], card_id: str, title: str
+) -> Generator[None, None, ModelPack]:
+    yield
+    from ._torch import load_torch
+
+    load_torch()  # the guard rail's modules import it: seconds, but not of the window
+    from napari_medsynth.training.keep import keep
+    from napari_medsynth.training.verdict import Verdict
+
+    judged = Verdict.from_json(verdict) if verdict else None
+    return keep(folder, judged, id=card_id, title=title)

@@ -1,0 +1,137 @@
+"""Fine-tune: teach a model with local scans, watch it, and keep it if it is better."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from ._activation import prepare_viewer
+from ._before_after import BeforeAfter
+from ._preferences import Preferences, keep, recall
+from ._training import Boxes, Training
+from .parts.cohort_box import CohortBox
+from .parts.learn_box import LearnBox
+from .parts.section import Section
+from .parts.verdict_box import VerdictBox
+from .parts.watch_box import WatchBox
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+_DOCK = "finetune"
+
+
+class FinetuneWidget(QWidget):
+    """Data, what to learn, watch, keep: four steps on one page.
+
+    Parameters
+    ----------
+    napari_viewer : Viewer
+        Filled in by napari.
+    """
+
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = napari_viewer
+        self.cohort_box = CohortBox(napari_viewer)
+        self.learn_box = LearnBox()
+        self.watch_box = WatchBox()
+        self.verdict_box = VerdictBox()
+        self._lay_out()
+        preview = BeforeAfter(napari_viewer)
+        boxes = (self.cohort_box, self.learn_box, self.watch_box, self.verdict_box)
+        self.training = Training(Boxes(*boxes, preview))
+        self._is_settled = False
+        self._last_run = self._restore()
+        self._connect()
+        self._on_changed()
+        self._settle_timer = QTimer(self)
+        self._settle_timer.setSingleShot(True)
+        self._settle_timer.timeout.connect(self.settle)
+        self._settle_timer.start(0)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a model is being trained."""
+        return self.training.is_busy
+
+    def reason(self) -> str:
+        """Say why training cannot start; "" if it can."""
+        return self.cohort_box.reason() or self.learn_box.reason()
+
+    def settle(self) -> None:
+        """Do what would delay the opening, and look what the last run left.
+
+        Called by itself once the dock is shown; again, it changes nothing.
+        """
+        if self._is_settled:
+            return
+        self._is_settled = True
+        prepare_viewer(self._viewer)
+        if Preferences().apply_home():
+            self.learn_box.model_box.refresh()
+        self.training.remember(self._last_run)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what is worth remembering until the next session."""
+        folder = self.training.folder
+        return {
+            "cohort": self.cohort_box.to_json(),
+            "learn": self.learn_box.to_json(),
+            "run": str(folder.path) if folder is not None else "",
+        }
+
+    def _restore(self) -> str:
+        """Choose what was remembered; give the folder of the last run."""
+        values = recall(_DOCK)
+        for name, box in (("cohort", self.cohort_box), ("learn", self.learn_box)):
+            kept = values.get(name)
+            box.set_from_json(kept if isinstance(kept, dict) else {})
+        return str(values.get("run") or "")
+
+    def _connect(self) -> None:
+        self.cohort_box.changed.connect(self._on_cohort_changed)
+        self.learn_box.card_changed.connect(self.cohort_box.set_card)
+        self.cohort_box.set_card(self.learn_box.card)
+        self.learn_box.changed.connect(self._on_changed)
+        self.training.changed.connect(self._on_changed)
+        self.destroyed.connect(partial(Training.close, self.training))
+        if (application := QApplication.instance()) is not None:
+            application.aboutToQuit.connect(self.training.close)
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        for title, box in (
+            ("1  Data", self.cohort_box),
+            ("2  What to learn", self.learn_box),
+            ("3  Watch", self.watch_box),
+            ("4  Keep?", self.verdict_box),
+        ):
+            section = Section(title)
+            section.addWidget(box)
+            section.expand(animate=False)
+            column.addWidget(section)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(content)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(scroll)
+        self.setMinimumSize(330, 360)  # a dock squeezes what has none
+
+    def _on_cohort_changed(self) -> None:
+        self.learn_box.set_contrasts(self.cohort_box.contrasts())
+        self._on_changed()
+
+    def _on_changed(self) -> None:
+        self.watch_box.set_startable(self.reason())
+        if self._is_settled:
+            keep(_DOCK, self.to_json())
