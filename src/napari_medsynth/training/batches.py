@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_medsynth.catalogue import ModelCard
+from napari_medsynth.errors import VolumeError
 
 from .batch import MISSING, Batch
 from .config import TrainConfig
@@ -64,7 +65,13 @@ class Batches:
         Of one process.
     is_one_mask : bool
         Give all samples of a batch the same contrasts; needed where a batch norm sees
-        the whole batch.
+        the whole batch. Not done where subjects without a common target and source
+        meet.
+
+    Raises
+    ------
+    VolumeError
+        If there is nothing to draw.
     """
 
     def __init__(
@@ -93,6 +100,11 @@ class Batches:
             for plane in mixture.planes
         }
         self._round: tuple[int, list[tuple[str, list[Place]]]] = (-1, [])
+        if not self.n_slices and mixture.simulated is None:
+            raise VolumeError(
+                "There is no slice to train on: every subject is held out, or shows "
+                f"only background in the {' and '.join(mixture.planes)} plane."
+            )
 
     @property
     def n_slices(self) -> int:
@@ -142,9 +154,10 @@ class Batches:
         if not self.n_per_round:
             return str(rng.choice(self._mixture.planes)), []
         round_, position = divmod(number, self.n_per_round)
-        if self._round[0] != round_:
-            self._round = (round_, self._plan(round_))
-        return self._round[1][position]
+        known = self._round  # several threads draw: look only once
+        if known[0] != round_:
+            known = self._round = (round_, self._plan(round_))
+        return known[1][position]
 
     def _plan(self, round_: int) -> list[tuple[str, list[Place]]]:
         rng = np.random.default_rng((self._config.seed, 3, round_))
@@ -182,15 +195,15 @@ class Batches:
         """Say which contrasts of each sample are given and which wanted."""
         if not self._card.is_unified:
             given = np.array([c in self._card.inputs for c in self._contrasts])
-            return [(given, self._wanted)] * len(samples)
+            return [(given & s.present, self._wanted & s.present) for s in samples]
         availability = self._config.availability
-        if not self._is_one_mask:
-            return [
-                random_mask(sample.present, self._wanted, availability, rng)
-                for sample in samples
-            ]
         common = np.logical_and.reduce([sample.present for sample in samples])
-        return [random_mask(common, self._wanted, availability, rng)] * len(samples)
+        if self._is_one_mask and common.sum() > 1 and (common & self._wanted).any():
+            return [random_mask(common, self._wanted, availability, rng)] * len(samples)
+        return [
+            random_mask(sample.present, self._wanted, availability, rng)
+            for sample in samples
+        ]
 
 
 def as_batch(

@@ -17,6 +17,22 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Hello(Event):
+    """The process is alive; torch, which takes seconds, is not loaded yet.
+
+    Parameters
+    ----------
+    version : str
+        Of napari-medsynth.
+    process : int
+        Its id.
+    """
+
+    version: str
+    process: int
+
+
+@dataclass(frozen=True)
 class Note(Event):
     """One sentence that changed something: a smaller batch, another device, a problem.
 
@@ -79,7 +95,8 @@ class Step(Event):
     samples_per_second : float
         Since the last step.
     seconds, eta : float
-        Since the run was started or continued; still to go [s].
+        Since the run was started or continued; still to go, with the looks at the
+        held-out subjects [s].
     memory : float
         Of this process, or of the GPU it uses [GiB].
     """
@@ -92,6 +109,34 @@ class Step(Event):
     seconds: float
     eta: float
     memory: float
+
+
+@dataclass(frozen=True)
+class Estimated(Event):
+    """How long the run will take, measured on its first batches.
+
+    Parameters
+    ----------
+    seconds : float
+        Still to go, or, from `estimate`, the whole run [s].
+    seconds_per_step, seconds_per_epoch_end : float
+        Of one update; of a look at the held-out subjects after each epoch [s].
+    n_epochs, steps_per_epoch : int
+    batch_size : int
+        Slices per step, of all processes.
+    """
+
+    seconds: float
+    seconds_per_step: float
+    seconds_per_epoch_end: float
+    n_epochs: int
+    steps_per_epoch: int
+    batch_size: int
+
+    def seconds_of(self, n_epochs: int) -> float:
+        """Give how long a run of so many epochs would take [s]."""
+        epoch = self.steps_per_epoch * self.seconds_per_step
+        return n_epochs * (epoch + self.seconds_per_epoch_end)
 
 
 @dataclass(frozen=True)

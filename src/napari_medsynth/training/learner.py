@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -30,10 +32,18 @@ class Learner:
         With its first weights; changed in place.
     fabric : Fabric
         Launched.
+    targets : tuple of str
+        Outputs that are learnt; () for all.
     """
 
     def __init__(
-        self, config: TrainConfig, card: ModelCard, model: nn.Module, fabric: Fabric
+        self,
+        config: TrainConfig,
+        card: ModelCard,
+        model: nn.Module,
+        fabric: Fabric,
+        *,
+        targets: tuple[str, ...] = (),
     ) -> None:
         self.config, self.fabric = config, fabric
         self.step, self.rate = 0, 0.0
@@ -46,8 +56,9 @@ class Learner:
         model.to(memory_format=self.format)  # type: ignore[call-overload]
         self.mean = deepcopy(model).eval().requires_grad_(False).to(fabric.device)
         self.objective = make_objective(
-            config, model, fabric, n_sources=len(card.inputs)
+            config, model, fabric, card=card, targets=targets
         )
+        self._pairs = list(_pairs(self.mean, model))
 
     @property
     def is_one_mask(self) -> bool:
@@ -56,20 +67,27 @@ class Learner:
         return bool(norms) and not self._is_slice and not self.config.freeze_norm
 
     def update(self, batch: Batch, rate: float) -> dict[str, float]:
-        """Do one step at a learning rate; give the losses.
+        """Do one step at a learning rate; give the losses, the same in all processes.
+
+        What is random in it (dropout) depends on seed, step and process only, so that
+        no random state has to be kept.
 
         Raises
         ------
         EngineError
             If a loss is not finite; the weights are then not to be used.
         """
+        torch.manual_seed(
+            _seed_of(self.config.seed, self.step, self.fabric.global_rank)
+        )
         self._set_modes()
         self.rate = rate
         self.objective.set_learning_rate(rate)
-        batch = batch.to(self.fabric.device)
-        losses = self.objective.step(batch)
+        losses = self.objective.step(batch.to(self.fabric.device))
         self.step += 1
-        values = {name: float(value) for name, value in losses.items()}
+        values = dict(
+            zip(losses, torch.stack([*losses.values()]).tolist(), strict=True)
+        )
         wrong = [name for name, value in values.items() if not math.isfinite(value)]
         if wrong:
             raise EngineError(
@@ -78,6 +96,18 @@ class Learner:
             )
         self._average()
         return values
+
+    def check(self) -> None:
+        """Raise EngineError if a weight is not finite.
+
+        An infinite gradient spoils the weights one step before the loss shows it: they
+        must not be saved.
+        """
+        if not all(bool(t.isfinite().all()) for t in _tensors(self.state_dict())):
+            raise EngineError(
+                f"A weight is not finite after {self.step} steps: train with a lower "
+                "learning rate, or in fp32."
+            )
 
     def _set_modes(self) -> None:
         """Train dropout, and batch norms unless they are frozen or by slice."""
@@ -92,9 +122,7 @@ class Learner:
     def _average(self) -> None:
         """Move the running mean towards the weights, faster in the beginning."""
         decay = min(self.config.ema, self.step / (self.step + 10))
-        new_state = self.model.state_dict()
-        for name, mean in self.mean.state_dict().items():
-            new = new_state[name]
+        for mean, new in self._pairs:
             if decay and mean.is_floating_point():
                 mean.lerp_(new, 1 - decay)
             else:
@@ -108,10 +136,9 @@ class Learner:
         """Give all that `load_state_dict` needs."""
         return {
             "step": self.step,
+            "n_parts": self.objective.n_parts,
             "objective": self.objective.state_dict(),
             "mean": self.mean.state_dict(),
-            "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -131,9 +158,28 @@ class Learner:
                 "start again."
             ) from err
         self.step = int(state["step"])
-        torch.set_rng_state(state["rng"])
-        if self.fabric.device.type == "cuda":
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        self.objective.n_parts = int(state["n_parts"])
+
+
+def _pairs(mean: nn.Module, model: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pair what changes in training: trained parameters, and buffers."""
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            yield mean.get_parameter(name), parameter
+    for name, buffer in model.named_buffers():
+        yield mean.get_buffer(name), buffer
+
+
+def _tensors(state: Any) -> Iterator[Tensor]:
+    if isinstance(state, Tensor):
+        yield state
+    elif isinstance(state, dict | list | tuple):
+        for part in state.values() if isinstance(state, dict) else state:
+            yield from _tensors(part)
+
+
+def _seed_of(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 def learning_rate(

@@ -5,37 +5,35 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from napari_medsynth.catalogue import ModelCard
-from napari_medsynth.engine.device import is_out_of_memory
+from napari_medsynth.engine.device import free_memory, is_out_of_memory
 from napari_medsynth.errors import DeviceMemoryError, EngineError
 
 from .batch import Batch
-from .batches import Batches, Mixture, contrasts_of
-from .checkpoint import load_checkpoint
-from .cohort import find_subjects, split_subjects
-from .events import Done, Event, Note
+from .batches import Batches
+from .checkpoint import Checkpoint, digest_of, load_checkpoint
+from .device import fabric_for, n_drawers
+from .events import Done, Event, Note, Step
+from .gather import gather, mixture_of
 from .job import TrainJob
+from .measure import choose_batch_size
 from .network import start_network
 from .run import CHECKPOINT, Run
-from .samples import SubjectSlices
-from .simulated import SimulatedSlices
-from .slices import RealSlices
 
 Steps = Generator[Event, str | None, Done]
-Subjects = Sequence[SubjectSlices]
 
 
 def train(job: TrainJob, *, folder: Path, resume: bool = False) -> Steps:
     """Train a network; yield what happens.
 
     ``send("stop")`` ends the run after the current step, with a checkpoint; closing the
-    generator ends it at once, without.
+    generator ends it at once, without. Where several processes share the work, only the
+    first one yields events, takes commands and writes.
 
     Parameters
     ----------
@@ -45,13 +43,14 @@ def train(job: TrainJob, *, folder: Path, resume: bool = False) -> Steps:
         and ``preview.npz`` are written there.
     resume : bool
         Continue from the checkpoint, if there is one; the run ends with the weights it
-        would have had anyway.
+        would have had anyway. What may have changed is `checkpoint.FREE`.
 
     Yields
     ------
     Event
         `Started`, `Epoch` 0 (the model as it was), then `Step` after each update and
-        `Epoch` after each epoch; `Note` when something changed.
+        `Epoch` after each epoch; `Estimated` after the first steps; `Note` when
+        something changed.
 
     Returns
     -------
@@ -71,40 +70,72 @@ def train(job: TrainJob, *, folder: Path, resume: bool = False) -> Steps:
     """
     if job.learn.n_threads:
         torch.set_num_threads(job.learn.n_threads)
-    torch.manual_seed(job.learn.seed)
-    card, model = start_network(job)
-    train_on, held_out = gather(job, card)
-    run = Run(job, card, model, folder)
-    run.watch(held_out or train_on[:1], is_held_out=bool(held_out))
-    if resume and (folder / CHECKPOINT).is_file():
-        run.load(load_checkpoint(folder / CHECKPOINT))
-    batches = run.draw_from(mixture_of(job, card, train_on))
-    yield run.started(batches, len(train_on), len(held_out))
+    with _in_a_sentence():
+        fabric = fabric_for(job)
+        torch.manual_seed(job.learn.seed)
+        card, model = start_network(job)
+        train_on, held_out, notes = gather(job, card)
+        mixture = mixture_of(job, card, train_on)
+        earlier = _earlier(folder / CHECKPOINT) if resume else None
+        size = earlier["batch_size"] if earlier else job.learn.batch_size
+        if not size:
+            size = choose_batch_size(job, card, model, mixture, fabric)
+            notes = [*notes, Note(f"A batch of {size} learns fastest here.")]
+        run = Run(job, card, model, fabric, folder, batch_size=size)
+        run.digest = digest_of(train_on, held_out, job.data.planes)
+        run.watch(held_out or train_on[:1], is_held_out=bool(held_out))
+        if earlier is not None:
+            run.load(earlier)
+        batches = run.draw_from(mixture)
+        started = run.started(batches, len(train_on), len(held_out))
+        steps = _take_steps(run, batches, [*notes, started])
+        if run.is_first:
+            return (yield from steps)
+        return _silently(steps)
+
+
+def _earlier(path: Path) -> Checkpoint | None:
+    return load_checkpoint(path) if path.is_file() else None
+
+
+def _take_steps(run: Run, batches: Batches, first: Sequence[Event]) -> Steps:
+    for event in first:
+        run.hear((yield event))
     if run.step == 0:
-        yield run.look({})
-    return (yield from _take_steps(run, batches))
-
-
-def _take_steps(run: Run, batches: Batches) -> Steps:
-    losses: list[dict[str, float]] = []
+        run.clock.skip()
+        epoch = run.look()
+        run.clock.look()
+        run.hear((yield epoch))
+    run.clock.skip()
     reason = "finished"
-    for batch in prefetched(batches, run.numbers()):
-        losses.append((yield from _update(run, batch)))
-        command = yield run.stepped(losses[-1], batch)
-        if run.is_at_epoch_end:
-            command = (yield run.look(_means(losses))) or command
-            losses.clear()
-        is_stopped = run.agree(command == "stop")
-        if is_stopped or run.is_checkpoint_due:
-            run.save()
-        if is_stopped or run.agree(run.is_patience_over):
-            reason = "stopped" if is_stopped else "patience"
-            break
+    with closing(
+        prefetched(batches, run.numbers(), n_drawers(run.fabric.device))
+    ) as drawn:
+        while run.step < run.n_steps:
+            if run.is_stopped() or run.is_patience_over():
+                reason = "stopped" if run.is_stopped() else "patience"
+                break
+            yield from _learn(run, next(drawn))
+    run.save()
     return Done(str(run.pack()), reason)
 
 
-def _update(run: Run, batch: Batch) -> Generator[Event, str | None, dict[str, float]]:
-    """Do one step; where memory is short, in smaller parts, to the same result."""
+def _learn(run: Run, batch: Batch) -> Generator[Event, str | None, None]:
+    """Do one step, and what is to be done after it."""
+    run.hear((yield (yield from _update(run, batch))))
+    if run.clock.is_first_estimate:
+        run.hear((yield run.estimated()))
+    if run.is_at_epoch_end:
+        epoch = run.look()
+        run.save()
+        run.clock.look()
+        run.hear((yield epoch))
+    elif run.is_checkpoint_due:
+        run.save()
+
+
+def _update(run: Run, batch: Batch) -> Generator[Event, str | None, Step]:
+    """Update the weights; where memory is short, in smaller parts, to the same end."""
     objective = run.learner.objective
     while True:
         try:
@@ -115,55 +146,63 @@ def _update(run: Run, batch: Batch) -> Generator[Event, str | None, dict[str, fl
                     f"Training failed after {run.step} steps ({_first_line(err)}): "
                     "resume from the last checkpoint."
                 ) from err
-            if objective.n_parts >= len(batch):
+            # Others wait for this process to finish its step as it was begun.
+            if objective.n_parts >= len(batch) or run.fabric.world_size > 1:
                 raise DeviceMemoryError(
-                    "One slice needs more memory than there is: train on patches, or "
-                    "on another device."
+                    "A step needs more memory than there is: train with a smaller "
+                    "batch, on patches, or on another device."
                 ) from err
+        free_memory(run.fabric.device)
         objective.n_parts = min(2 * objective.n_parts, len(batch))
-        yield Note(
-            f"Memory is short: each batch is computed in {objective.n_parts} parts."
+        parts = objective.n_parts
+        run.hear(
+            (yield Note(f"Memory is short: a batch is computed in {parts} parts."))
         )
 
 
-def gather(job: TrainJob, card: ModelCard) -> tuple[Subjects, Subjects]:
-    """Give the slices to train on and those held out."""
-    subjects = find_subjects(job.data, contrasts_of(card))
-    groups = split_subjects(subjects, job.data, seed=job.learn.seed)
-    train_on, held_out = (
-        [RealSlices(s, card, job.learn, align=job.data.align) for s in group]
-        for group in groups
-    )
-    return train_on, held_out
+def prefetched(
+    batches: Batches, numbers: Sequence[int], n_threads: int = 1
+) -> Generator[Batch, None, None]:
+    """Draw the next batches in threads while the last one is being learnt.
 
-
-def mixture_of(job: TrainJob, card: ModelCard, subjects: Subjects) -> Mixture:
-    """Mix real subjects with simulated ones."""
-    data, simulated = job.data, None
-    if data.simulated_share:
-        simulated = SimulatedSlices(
-            contrasts_of(card),
-            n_anatomies=data.n_anatomies,
-            n_lesions=data.n_lesions,
-            seed=job.learn.seed,
-        )
-    return Mixture(subjects, data.planes, simulated, data.simulated_share)
-
-
-def prefetched(batches: Batches, numbers: Sequence[int]) -> Iterator[Batch]:
-    """Draw the next batches in a thread while the last one is being learnt."""
-    with ThreadPoolExecutor(1) as pool:
+    Closing it waits for what is being drawn, one batch per thread.
+    """
+    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="draw")
+    try:
         drawn = (pool.submit(batches.__getitem__, number) for number in numbers)
-        ahead = deque(islice(drawn, 2))
+        ahead = deque(islice(drawn, n_threads + 1))
         while ahead:
             batch = ahead.popleft().result()
             ahead.extend(islice(drawn, 1))
             yield batch
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _means(losses: list[dict[str, float]]) -> dict[str, float]:
-    names = losses[0] if losses else {}
-    return {name: float(np.mean([values[name] for values in losses])) for name in names}
+@contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    """Turn what torch and the disk say outside of a step into our errors."""
+    try:
+        yield
+    except (RuntimeError, OSError, MemoryError) as err:
+        if is_out_of_memory(err):
+            raise DeviceMemoryError(
+                "There is not enough memory to train this model here: use another "
+                "device, or fewer subjects."
+            ) from err
+        raise EngineError(
+            f"Training failed ({_first_line(err)}): resume from the last checkpoint."
+        ) from err
+
+
+def _silently(steps: Steps) -> Done:
+    """Run without telling anybody."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            done: Done = finished.value
+            return done
 
 
 def _first_line(err: BaseException) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import psutil
-import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 from napari_medsynth.catalogue import ModelCard, write_pack
@@ -18,17 +17,23 @@ from napari_medsynth.engine.weights import state_to_numpy
 from .batch import Batch
 from .batches import Batches, Mixture
 from .card import recipe_facts
-from .checkpoint import Checkpoint, save_checkpoint
-from .device import agreed, fabric_for
-from .events import Epoch, Started, Step
+from .checkpoint import (
+    FORMAT,
+    Checkpoint,
+    check_digest,
+    check_settings,
+    save_checkpoint,
+    settings_of,
+)
+from .clock import Clock
+from .device import any_of, choose_training_precision, memory_in_use
+from .events import Epoch, Estimated, Started, Step
 from .job import TrainJob
 from .learner import Learner, learning_rate
 from .network import base_pack
 from .samples import SubjectSlices
-from .validate import Validation, answer, write_preview
+from .watch import Watch
 
-GIB = 1024**3
-DEFAULT_BATCH = 4
 CHECKPOINT, PACK, PREVIEW = "checkpoint.pt", "tuned.safetensors", "preview.npz"
 
 
@@ -42,26 +47,42 @@ class Run:
         Of the network.
     model : Module
         With its first weights; changed in place.
+    fabric : Fabric
+        Launched.
     folder : Path
         Made if need be.
+    batch_size : int
+        Of one process.
     """
 
     def __init__(
-        self, job: TrainJob, card: ModelCard, model: nn.Module, folder: Path
+        self,
+        job: TrainJob,
+        card: ModelCard,
+        model: nn.Module,
+        fabric: Fabric,
+        folder: Path,
+        *,
+        batch_size: int,
     ) -> None:
-        self.job, self.card, self.folder = job, card, folder
-        self.fabric = fabric_for(job)
-        self.learner = Learner(job.learn, card, model, self.fabric)
-        self.batch_size = job.learn.batch_size or DEFAULT_BATCH
+        self.job, self.card, self.folder, self.fabric = job, card, folder, fabric
+        self._n_parameters = sum(p.numel() for p in model.parameters())
+        self.learner = Learner(job.learn, card, model, fabric, targets=job.targets)
+        self.batch_size, self.digest = batch_size, ""
         self.steps_per_epoch = max(1, job.learn.steps_per_epoch)
-        self._best, self._best_epoch = float("inf"), 0
-        self._validation: Validation | None = None
-        self._is_validated = False
-        self._before: np.ndarray | None = None
-        self._start = self._last = time.monotonic()
-        self._n_taken, self._earlier = 0, 0.0
+        self.clock = Clock()
+        self._sums: dict[str, float] = {}
+        self._n_summed = 0
+        self._is_stopped, self._saved = False, -1
+        self._watch = self._watched((), is_held_out=False)
+        self._earlier = 0.0
         base = base_pack(job)
         self._parent = base.card.sha256 if base else ""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process tells and writes."""
+        return bool(self.fabric.is_global_zero)
 
     @property
     def step(self) -> int:
@@ -88,14 +109,23 @@ class Run:
         every = self.job.learn.checkpoint_every
         return self.is_at_epoch_end or bool(every and self.step % every == 0)
 
-    @property
+    def hear(self, command: str | None) -> None:
+        """Take a command: "stop", or None."""
+        self._is_stopped = self._is_stopped or command == "stop"
+
+    def is_stopped(self) -> bool:
+        """Whether any of the processes was told to stop; all of them must ask."""
+        self._is_stopped = any_of(self.fabric, self._is_stopped)
+        return self._is_stopped
+
     def is_patience_over(self) -> bool:
-        """Whether validation has not become better for too long."""
+        """Whether validation has not become better for too long; all must ask."""
         patience = self.job.learn.patience
-        is_over = self.epoch - self._best_epoch >= patience
-        return bool(
-            self._is_validated and patience and self.is_at_epoch_end and is_over
-        )
+        watch = self._watch
+        if not (patience and self.epoch and self.is_at_epoch_end):
+            return False
+        is_over = watch.is_validated and self.epoch - watch.best_epoch >= patience
+        return any_of(self.fabric, is_over)
 
     def draw_from(self, mixture: Mixture) -> Batches:
         """Give the batches of this process; fixes the length of an epoch."""
@@ -118,19 +148,12 @@ class Run:
 
     def watch(self, shown: Sequence[SubjectSlices], *, is_held_out: bool) -> None:
         """Ask the network the same questions about `shown` after every epoch."""
-        if not self.fabric.is_global_zero:
-            return
-        self._validation = Validation(
-            self.card, shown, targets=self.job.targets, plane=self.job.data.planes[0]
-        )
-        self._is_validated = is_held_out and len(self._validation) > 0
-        if len(self._validation):
-            model, device = self.learner.mean, self.fabric.device
-            self._before, _ = answer(model, self._validation.first, device)
+        if self.is_first:
+            self._watch = self._watched(shown, is_held_out=is_held_out)
 
     def started(self, batches: Batches, n_train: int, n_held_out: int) -> Started:
         """Describe what is about to happen, and start the clock."""
-        self._start = self._last = time.monotonic()
+        self.clock.start()
         return Started(
             n_steps=self.n_steps,
             n_epochs=self.job.learn.epochs,
@@ -142,118 +165,130 @@ class Run:
             n_parameters=self.learner.n_trained,
             batch_size=self.batch_size * self.fabric.world_size,
             device=str(self.fabric.device),
-            precision=str(self.fabric._precision.precision),
+            precision=choose_training_precision(self.job, self.fabric.device.type),
             folder=str(self.folder),
         )
 
-    def update(self, batch: Batch) -> dict[str, float]:
-        """Learn from one batch; see `Learner.update`."""
+    def update(self, batch: Batch) -> Step:
+        """Learn from one batch and describe it; see `Learner.update`."""
         rate = learning_rate(
             self.step,
             self.job.learn,
             n_steps=self.n_steps,
             steps_per_epoch=self.steps_per_epoch,
         )
-        values = self.learner.update(batch, rate)
-        self._n_taken += 1
-        return values
-
-    def stepped(self, losses: Mapping[str, float], batch: Batch) -> Step:
-        """Describe the update that was just done."""
-        now = time.monotonic()
-        took, self._last = now - self._last, now
-        seconds = now - self._start
+        losses = self.learner.update(batch, rate)
+        for name, value in losses.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self._n_summed += 1
         n_images = len(batch) * self.fabric.world_size
+        took = self.clock.step()
         return Step(
             step=self.step,
             epoch=(self.step - 1) // self.steps_per_epoch + 1,
             losses=losses,
-            learning_rate=self.learner.rate,
+            learning_rate=rate,
             samples_per_second=n_images / max(took, 1e-9),
-            seconds=seconds,
-            eta=seconds / self._n_taken * (self.n_steps - self.step),
-            memory=self._memory(),
+            seconds=self.clock.seconds,
+            eta=self._eta(),
+            memory=memory_in_use(self.fabric.device),
         )
 
-    def look(self, train: Mapping[str, float]) -> Epoch:
+    def estimated(self) -> Estimated:
+        """Tell how long the rest will take."""
+        return Estimated(
+            seconds=self._eta(),
+            seconds_per_step=self.clock.per_step,
+            seconds_per_epoch_end=self.clock.per_look,
+            n_epochs=self.job.learn.epochs,
+            steps_per_epoch=self.steps_per_epoch,
+            batch_size=self.batch_size * self.fabric.world_size,
+        )
+
+    def look(self) -> Epoch:
         """Measure the mean of the weights on what is watched; keep it if it is best."""
-        validation: dict[str, float] = {}
-        is_best = self.epoch > 0 and not self._is_validated
-        if self._validation is not None and self._is_validated:
-            validation = self._validation.measure(self.learner.mean, self.fabric.device)
-            is_best = self.epoch > 0 and validation["mae"] < self._best
-        is_best = agreed(self.fabric, is_best)
+        self.learner.check()
+        watch, model = self._watch, self.learner.mean
+        validation = watch.measure(model)
+        is_best = self.epoch > 0 and self.is_first and watch.is_best(validation)
+        is_best = any_of(self.fabric, is_best)
         if is_best:
-            self._best, self._best_epoch = validation.get("mae", 0.0), self.epoch
+            watch.remember(self.epoch, validation)
             self._write_pack()
-        return Epoch(self.epoch, train, validation, is_best, self._write_preview())
+        train = {name: value / self._n_summed for name, value in self._sums.items()}
+        self._sums, self._n_summed = {}, 0
+        preview = watch.show(self.folder / PREVIEW, model)
+        return Epoch(self.epoch, train, validation, is_best, preview)
 
     def save(self) -> None:
-        """Write the checkpoint."""
-        if self.fabric.is_global_zero:
+        """Write the checkpoint, if anything is new, and unless weights are spoilt."""
+        if self._saved == self.step:
+            return
+        self.learner.check()
+        if self.is_first:
             save_checkpoint(self.folder / CHECKPOINT, self._state())
         self.fabric.barrier()
+        self._saved = self.step
 
     def load(self, checkpoint: Checkpoint) -> None:
-        """Continue where `save` was called."""
+        """Continue where `save` was called.
+
+        Raises
+        ------
+        WeightsError
+            If the settings, the subjects or the network were others.
+        """
+        check_settings(json.loads(checkpoint["settings"]), self.job)
+        check_digest(checkpoint["digest"], self.digest)
         self.learner.load_state_dict(checkpoint["learner"])
-        self.batch_size = int(checkpoint["batch_size"])
-        self._best = float(checkpoint["best"])
-        self._best_epoch = int(checkpoint["best_epoch"])
+        self._saved = self.step
+        self._watch.load_state_dict(checkpoint["watch"])
+        self._sums = dict(checkpoint["sums"])
+        self._n_summed = int(checkpoint["n_summed"])
         self._earlier = float(checkpoint["seconds"])
-        self._before = checkpoint["before"].numpy() if "before" in checkpoint else None
 
     def pack(self) -> Path:
-        """Give the pack with the best weights, written now if there was none."""
+        """Give the pack with the best weights; the last ones where none is known."""
         path = self.folder / PACK
-        if self._best_epoch == 0:
+        watch = self._watch
+        if not (watch.is_validated and watch.best_epoch and path.is_file()):
             self._write_pack()
         return path
 
-    def agree(self, is_so: bool) -> bool:
-        """Let the first process decide for all."""
-        return agreed(self.fabric, is_so)
-
     def _state(self) -> Checkpoint:
-        before = self._before
         return {
+            "format": FORMAT,
+            "settings": json.dumps(settings_of(self.job)),
+            "digest": self.digest,
             "learner": self.learner.state_dict(),
             "batch_size": self.batch_size,
-            "best": self._best,
-            "best_epoch": self._best_epoch,
-            "seconds": self._seconds(),
-            **({} if before is None else {"before": torch.from_numpy(before)}),
+            "watch": self._watch.state_dict(),
+            "sums": self._sums,
+            "n_summed": self._n_summed,
+            "seconds": self._earlier + self.clock.seconds,
         }
 
-    def _seconds(self) -> float:
-        return self._earlier + time.monotonic() - self._start
+    def _eta(self) -> float:
+        return self.clock.eta(
+            n_steps=self.n_steps - self.step,
+            n_looks=self.job.learn.epochs - self.epoch,
+        )
+
+    def _watched(self, shown: Sequence[SubjectSlices], *, is_held_out: bool) -> Watch:
+        model, device = self.learner.mean, self.fabric.device
+        return Watch(self.job, self.card, shown, model, device, is_held_out=is_held_out)
 
     def _write_pack(self) -> None:
-        if not self.fabric.is_global_zero:
+        if not self.is_first:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         arrays = state_to_numpy(self.learner.weights(), dtype=np.float16)
         facts = recipe_facts(
             self.job,
             n_steps=self.step,
-            seconds=self._seconds(),
+            seconds=self._earlier + self.clock.seconds,
             parent=self._parent,
             batch_size=self.batch_size * self.fabric.world_size,
         )
-        n = sum(p.numel() for p in self.learner.mean.parameters())
-        card = replace(self.card, training=facts, parameters=n)
+        card = replace(self.card, training=facts, parameters=self._n_parameters)
         write_pack(self.folder / PACK, card, arrays)
-
-    def _write_preview(self) -> str:
-        if self._validation is None or self._before is None:
-            return ""
-        question = self._validation.first
-        now, _ = answer(self.learner.mean, question, self.fabric.device)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_preview(self.folder / PREVIEW, question, self._before, now)
-        return str(self.folder / PREVIEW)
-
-    def _memory(self) -> float:
-        if self.fabric.device.type == "cuda":
-            return torch.cuda.memory_reserved(self.fabric.device) / GIB
-        return float(psutil.Process().memory_info().rss / GIB)

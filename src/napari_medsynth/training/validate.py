@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.engine.metrics import psnr
+from napari_medsynth.errors import EngineError
 
 from .batch import Batch
 from .batches import as_batch, contrasts_of, fit_to
 from .samples import Sample, SubjectSlices
 
 N_SLICES = 8  # of each subject and mask
+N_QUESTIONS = 96  # of all, unless there are more subjects and targets than that
 _UNUSED = np.random.default_rng(0)
 
 
@@ -64,10 +66,13 @@ class Validation:
         plane: str = "axial",
     ) -> None:
         self._card = card
+        targets = targets or card.outputs
+        n_pairs = max(1, len(subjects) * len(targets))
+        self._n_slices = max(1, min(N_SLICES, N_QUESTIONS // n_pairs))
         self._questions = [
             question
             for subject in subjects
-            for target in targets or card.outputs
+            for target in targets
             for question in self._ask(subject, target, plane)
         ]
 
@@ -105,7 +110,9 @@ class Validation:
         indices = subject.indices(plane)
         if not len(indices):
             return
-        spread = np.linspace(0.2, 0.8, N_SLICES) * (len(indices) - 1)
+        n = self._n_slices
+        spread = np.linspace(0.2, 0.8, n) if n > 1 else np.array([0.5])
+        spread = spread * (len(indices) - 1)
         for index in np.unique(indices[spread.round().astype(int)]):
             sample = subject.draw(plane, int(index), None)
             question = _question(self._card, subject.name, target, sample)
@@ -124,25 +131,54 @@ def answer(
     return tuple(_cropped(image, question.shape) for image in images)  # type: ignore[return-value]
 
 
-def write_preview(
-    path: Path, question: Question, before: np.ndarray, now: np.ndarray
-) -> None:
-    """Write source, truth, before and now, (H, W) in [0, 1], whole or not at all."""
-    source = next(s for s in question.batch.sources[0] if (s > -1).any())
-    channel = question.batch.wanted[0].nonzero()[0, 0]
-    arrays: dict[str, Any] = {
-        "source": _cropped(source, question.shape),
-        "truth": _cropped(question.batch.truth[0, channel], question.shape),
-        "before": before,
-        "now": now,
-        "target": np.array(question.target),
-        "subject": np.array(question.subject),
-    }
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(buffer.getvalue())
-    temporary.replace(path)
+class Preview:
+    """One slice before and after, which the dock shows while the network learns.
+
+    Parameters
+    ----------
+    question : Question
+    model : Module
+        As it is before it learns.
+    device : torch.device
+        Where it is.
+    """
+
+    def __init__(
+        self, question: Question, model: nn.Module, device: torch.device
+    ) -> None:
+        self._question = question
+        self.before, self._truth = answer(model, question, device)
+
+    def write(self, path: Path, model: nn.Module, device: torch.device) -> None:
+        """Write source, truth, before and now, (H, W) in [0, 1], whole or not at all.
+
+        Raises
+        ------
+        EngineError
+            If the disk is full or cannot be written.
+        """
+        question = self._question
+        source = next(s for s in question.batch.sources[0] if (s > -1).any())
+        arrays: dict[str, Any] = {
+            "source": _cropped(source, question.shape),
+            "truth": self._truth,
+            "before": self.before,
+            "now": answer(model, question, device)[0],
+            "target": np.array(question.target),
+            "subject": np.array(question.subject),
+        }
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        temporary = path.with_name(path.name + ".part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(buffer.getvalue())
+            temporary.replace(path)
+        except OSError as err:
+            raise EngineError(
+                f"{path} could not be written ({err.strerror}): free some space and "
+                "resume; the last good checkpoint was kept."
+            ) from err
 
 
 def _question(
