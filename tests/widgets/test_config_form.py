@@ -14,7 +14,7 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_medsynth.training import TrainConfig
-from napari_medsynth.widgets.parts import config_fields, config_form
+from napari_medsynth.widgets.parts import config_form
 from napari_medsynth.widgets.parts.config_fields import accepted, make_fields
 from napari_medsynth.widgets.parts.config_form import ConfigForm
 
@@ -57,7 +57,7 @@ def test_every_field_shows_the_default(open_form):
 
 def test_names_that_are_treated_specially_exist():
     names = {field.name for field in fields(TrainConfig)}
-    special = {*config_form.IMPORTANT, *config_form._NEEDS, *config_fields._LOWEST}
+    special = {*config_form.IMPORTANT, *config_form._NEEDS}
     assert special <= names
     assert {other for other, _ in config_form._NEEDS.values()} <= names
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QDoubleSpinBox, QSpinBox
+from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QDoubleSpinBox
 
 from .options_box import DEVICES
 
@@ -18,17 +18,6 @@ if TYPE_CHECKING:
 _LARGEST_INT = 2**31 - 1  # of a Qt spin box
 _LARGEST_FLOAT = 1e6
 _DECIMALS = 4
-# What the lowest value of a setting means, where its number does not say so.
-_LOWEST = {
-    "batch_size": "automatic",
-    "patch_size": "whole slices",
-    "clip": "no limit",
-    "ema": "off",
-    "patience": "never",
-    "steps_per_epoch": "all slices",
-    "checkpoint_every": "each epoch",
-    "n_threads": "all",
-}
 _BOUNDS = ("ge", "gt", "le", "lt")
 
 
@@ -65,7 +54,7 @@ def make_fields(
         widget.native.setAccessibleName(title)
         widget.native.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         widget.native.installEventFilter(guard)
-        _refine(widget.native, name)
+        _refine(widget.native)
         made[name] = widget
     return made
 
@@ -155,13 +144,11 @@ def _decimals_of(value: float) -> int:
     return max(0, math.ceil(-math.log10(abs(value)))) if value else 0
 
 
-def _refine(native: Any, name: str) -> None:
+def _refine(native: Any) -> None:
     """Adjust what magicgui leaves to Qt."""
     if isinstance(native, QCheckBox):
         native.setText("")  # the form has a label
     if isinstance(native, QAbstractSpinBox):
         native.setMinimumWidth(72)
-    if isinstance(native, QSpinBox | QDoubleSpinBox):
-        native.setSpecialValueText(_LOWEST.get(name, ""))
     if isinstance(native, QDoubleSpinBox):  # arrows change the digit that counts
         native.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)

@@ -33,6 +33,7 @@ IMPORTANT = (
 _NEEDS = {
     "lora_rank": ("trained", "lora"),
     "adversarial_weight": ("objective", "gan"),
+    "gan_loss": ("objective", "gan"),
     "decay_epochs": ("schedule", "linear"),
 }
 

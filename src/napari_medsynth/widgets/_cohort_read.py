@@ -1,0 +1,144 @@
+"""CohortReading: looks at every subject once, in a worker thread."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from ._open_layers import SUBJECT, write_files
+from ._worker import Slots, start_worker, tell_error
+
+if TYPE_CHECKING:
+    import numpy as np
+    from napari.qt.threading import GeneratorWorker
+    from numpy.typing import NDArray
+
+    from napari_medsynth.catalogue import ModelCard
+    from napari_medsynth.io import Volume
+    from napari_medsynth.training import DataConfig
+    from napari_medsynth.training.report import SubjectReport
+    from napari_medsynth.training.samples import Subject
+
+
+@dataclass(frozen=True, eq=False)
+class CohortQuestion:
+    """What to look at, as plain data.
+
+    Parameters
+    ----------
+    data : DataConfig
+        Folder, alignment, and who is held out.
+    card : ModelCard
+        The base model: its contrasts and how it prepares them.
+    volumes : mapping
+        Contrast to volume of the open layers, which are written to `staging` first.
+    staging : Path or None
+        Folder for that.
+    """
+
+    data: DataConfig
+    card: ModelCard
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    staging: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class CohortFound:
+    """The subjects that there are, before they are read, and who is held out."""
+
+    subjects: tuple[Subject, ...]
+    held_out: frozenset[str]
+
+
+@dataclass(frozen=True, eq=False)
+class CohortSubject:
+    """One subject that was read; `pictures` are uint8 (h, w), by contrast."""
+
+    report: SubjectReport
+    pictures: Mapping[str, NDArray[np.uint8]]
+
+
+class CohortReading(QObject):
+    """One look at a cohort.
+
+    Signals: `found` with a `CohortFound`, `subject_read` with a `CohortSubject`, and
+    once, last, `ended`: with a sentence if it failed, with "" otherwise.
+    """
+
+    found = Signal(object)
+    subject_read = Signal(object)
+    ended = Signal(str)
+
+    def __init__(self, question: CohortQuestion, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._question = question
+        self._worker: GeneratorWorker | None = None
+        self._outcome = ""
+
+    def start(self) -> None:
+        """Start the worker."""
+        slots: Slots = {
+            "yielded": self._on_yielded,
+            "errored": self._on_errored,
+            "finished": self._on_finished,
+        }
+        self._worker = start_worker(read_cohort, self._question, slots=slots)
+
+    def abandon(self) -> None:
+        """Stop after the subject that is being read, and say nothing any more."""
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return
+        worker.quit()
+        for name in ("yielded", "errored", "finished"):
+            getattr(worker, name).disconnect()
+
+    def _on_yielded(self, step: CohortFound | CohortSubject) -> None:
+        if isinstance(step, CohortFound):
+            self.found.emit(step)
+        else:
+            self.subject_read.emit(step)
+
+    def _on_errored(self, error: Exception) -> None:
+        self._outcome = tell_error(error)
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        self.ended.emit(self._outcome)
+
+
+def read_cohort(
+    question: CohortQuestion,
+) -> Generator[CohortFound | CohortSubject, None, None]:
+    """Find the subjects, and then look at one after the other. For a worker thread.
+
+    Raises
+    ------
+    VolumeError
+        If there is no subject that can be used.
+    """
+    from napari_medsynth.training.cohort import find_subjects, split_subjects
+    from napari_medsynth.training.report import report_subjects, thumbnail
+
+    data, card = question.data, question.card
+    if question.volumes and question.staging is not None:
+        written = write_files(question.volumes, question.staging)
+        data = replace(data, studies=({"subject": SUBJECT, **written},))
+    subjects = find_subjects(data, contrasts_of(card))
+    _, held_out = split_subjects(subjects, data, seed=0)
+    names = frozenset(subject.name for subject in held_out)
+    yield CohortFound(subjects, names)
+    by_name = {subject.name: subject for subject in subjects}
+    for report in report_subjects(subjects, card, align=data.align, held_out=names):
+        subject = by_name[report.name]
+        pictures = {c: thumbnail(subject, c) for c in report.contrasts}
+        yield CohortSubject(report, pictures)
+
+
+def contrasts_of(card: ModelCard) -> tuple[str, ...]:
+    """Give all contrasts that a model takes or makes."""
+    return tuple(dict.fromkeys((*card.inputs, *card.outputs)))

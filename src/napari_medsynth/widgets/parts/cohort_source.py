@@ -1,0 +1,136 @@
+"""CohortSource: a folder of subjects, or the layers that are open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QMimeData, QSignalBlocker, Signal
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QWidget,
+)
+
+from .layer_slots import LayerSlots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FOLDER, LAYERS = "folder", "layers"
+
+
+class CohortSource(QWidget):
+    """Asks where the scans are; a folder may also be dropped here.
+
+    Signals: `changed` when anything else is chosen; `chosen` when it was chosen so
+    plainly (browsed, dropped, Enter) that it can be read at once.
+    """
+
+    changed = Signal()
+    chosen = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.kind_combo = QComboBox()
+        self.kind_combo.addItem("Folder", FOLDER)
+        self.kind_combo.addItem("Open layers", LAYERS)
+        self.kind_combo.setToolTip(
+            "Folder: a BIDS data set, or one folder per subject. Open layers: the "
+            "scans of the one subject on the screen."
+        )
+        self.path_edit = QLineEdit()
+        self.path_edit.setPlaceholderText("Drop a folder here")
+        self.path_edit.setToolTip(
+            "BIDS data set, or a folder with one folder per subject; names such as T1, "
+            "t2w or FLAIR tell the contrasts."
+        )
+        self.path_edit.setAccessibleName("Folder of the subjects")
+        self.path_edit.setAcceptDrops(False)  # it would write the address as text
+        self.browse_button = QPushButton("Browse\N{HORIZONTAL ELLIPSIS}")
+        self.browse_button.setToolTip("Choose the folder of the subjects.")
+        self.slots = LayerSlots()
+        self.ask_folder: Callable[..., str] = QFileDialog.getExistingDirectory
+        self.setAcceptDrops(True)
+        self._lay_out()
+        self.kind_combo.activated.connect(self._on_kind_activated)
+        self.path_edit.textEdited.connect(self.changed)
+        self.path_edit.returnPressed.connect(self.chosen)
+        self.browse_button.clicked.connect(self.browse)
+        self.slots.changed.connect(self._on_slots_changed)
+
+    @property
+    def kind(self) -> str:
+        """`FOLDER` or `LAYERS`."""
+        return str(self.kind_combo.currentData())
+
+    @property
+    def folder(self) -> str:
+        """The folder as an absolute path, "" if none is named."""
+        text = self.path_edit.text().strip()
+        return str(Path(text).expanduser().absolute()) if text else ""
+
+    def choose(self, kind: str, folder: str | None = None) -> None:
+        """Choose a kind and a folder, without reading it."""
+        index = self.kind_combo.findData(kind)
+        with QSignalBlocker(self.kind_combo):
+            self.kind_combo.setCurrentIndex(max(index, 0))
+        if folder is not None:
+            self.path_edit.setText(folder)
+        self._on_kind_activated()
+
+    def browse(self) -> None:
+        """Ask for the folder."""
+        folder = self.ask_folder(self, "Folder of the subjects", self.folder)
+        if folder:
+            self.choose(FOLDER, folder)
+            self.chosen.emit()
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        if event is not None and dropped_folder(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        folder = dropped_folder(event.mimeData()) if event is not None else ""
+        if event is not None and folder:
+            event.acceptProposedAction()
+            self.choose(FOLDER, folder)
+            self.chosen.emit()
+
+    def _lay_out(self) -> None:
+        self._line = QWidget()
+        line = QHBoxLayout(self._line)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(self.path_edit, 1)
+        line.addWidget(self.browse_button)
+        self._form = QFormLayout(self)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        self._form.addRow("Sub&jects", self.kind_combo)
+        self._form.addRow(self._line)
+        self._form.addRow(self.slots)
+        self._show_kind()
+
+    def _show_kind(self) -> None:
+        self._form.setRowVisible(self._line, self.kind == FOLDER)
+        self._form.setRowVisible(self.slots, self.kind == LAYERS)
+
+    def _on_kind_activated(self) -> None:
+        self._show_kind()
+        self.changed.emit()
+
+    def _on_slots_changed(self) -> None:
+        if self.kind == LAYERS:
+            self.changed.emit()
+
+
+def dropped_folder(data: QMimeData | None) -> str:
+    """Give the folder that is being dropped, "" if it is anything else."""
+    urls = data.urls() if data is not None and data.hasUrls() else []
+    path = Path(urls[0].toLocalFile()) if len(urls) == 1 else None
+    return str(path) if path is not None and path.is_dir() else ""

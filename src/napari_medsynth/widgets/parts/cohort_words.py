@@ -1,0 +1,37 @@
+"""What the Data part says of the subjects that were read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+STRONG = 3  # held-out subjects from which on a verdict is not called weak
+_MOST_PROBLEMS = 4
+
+
+def summary(n_train: int, n_held_out: int, n_other: int, *, is_open: bool) -> str:
+    """Say how many subjects there are for what; `is_open`: those of the layers."""
+    n_all = n_train + n_held_out + n_other
+    if is_open:
+        return (
+            "One subject is open, so nothing can be held out: the verdict will not "
+            "tell whether the model got better on others. For that, use a folder."
+        )
+    other = f", {n_other} left out" if n_other else ""
+    counts = (
+        f"{n_all} subject{'s' * (n_all != 1)}: {n_train} to train on, {n_held_out} "
+        f"held out{other}."
+    )
+    if n_held_out == 0:
+        return f"{counts} With none held out there will be no verdict."
+    if n_held_out < STRONG:
+        return f"{counts} With fewer than {STRONG} held out the verdict will be weak."
+    return counts
+
+
+def all_problems(problems: Mapping[str, Sequence[str]]) -> str:
+    """List the first problems, one a line: "sub-02: no PD"."""
+    lines = [f"{name}: {text}" for name, texts in problems.items() for text in texts]
+    more = len(lines) - _MOST_PROBLEMS
+    if more > 0:
+        lines = [*lines[:_MOST_PROBLEMS], f"and {more} more: see the table."]
+    return "\n".join(lines)
