@@ -1,14 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import nn
 
-from napari_medsynth.catalogue import ModelCard, import_pack
+from napari_medsynth.catalogue import ModelCard, import_pack, write_pack
 from napari_medsynth.engine import predict
 from napari_medsynth.engine.weights import forget_models
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import Study, Volume
-from napari_medsynth.training import guard
+from napari_medsynth.training import guard, slices
 from napari_medsynth.training.comparison import exhausted, telling_slices
 from napari_medsynth.training.guard import Contender, contender_of, judge
 from napari_medsynth.training.samples import Subject
@@ -47,7 +50,9 @@ def head(seed, shape=(14, 26, 24)):
     """Everywhere clearly above the air, so that small errors are not clipped."""
     rng = np.random.default_rng(seed)
     image = np.zeros(shape, np.float32)
-    image[2:-2, 4:-4, 3:-3] = rng.uniform(300, 900, (shape[0] - 4, 18, 18))
+    image[2:-2, 4:-4, 3:-3] = rng.uniform(
+        300, 900, [n - m for n, m in zip(shape, (4, 8, 6), strict=True)]
+    )
     return image
 
 
@@ -61,7 +66,7 @@ def scans(monkeypatch):
             raise VolumeError(f"{path} does not exist.")
         return known[path]
 
-    monkeypatch.setattr(guard, "read_volume", read)
+    monkeypatch.setattr(slices, "read_volume", read)
     return known
 
 
@@ -264,15 +269,32 @@ def test_scans_on_other_grids_are_brought_onto_the_first(write, scans):
     np.testing.assert_allclose(study["T2"].data[0, 2:], whole.data[0, 2:])
 
 
-def test_contender_predicts_what_users_get(base, monkeypatch, tmp_path, write):
+def test_scans_that_moved_are_registered_if_asked(write, scans):
+    subject, fixed = write("ann", shape=(24, 30, 28)), scans["ann/T1"]
+    smooth = gaussian_filter(fixed.data[0], 2)[np.newaxis]
+    scans["ann/T1"] = fixed.with_data(smooth)
+    scans["ann/T2"] = fixed.with_data(np.roll(smooth, 3, axis=2))
+
+    errors = {}
+    for align in ("header", "rigid"):
+        study = guard.read_subject(subject, NAMES, align=align)
+        errors[align] = np.abs(study["T2"].data - smooth).mean()
+
+    assert errors["rigid"] < 0.3 * errors["header"]
+
+
+@pytest.mark.parametrize("statistics", ["running", "batch"])
+def test_contender_predicts_what_users_get(base, statistics, monkeypatch, tmp_path):
     monkeypatch.setenv("MEDSYNTH_HOME", str(tmp_path / "home"))
     forget_models()
-    installed = import_pack(base.path).card
+    card = replace(base.card, norm_statistics=statistics)
+    pack = write_pack(base.path, card, base.weights())
+    installed = import_pack(pack.path).card
     study = Study({"T1": Volume(head(3)[np.newaxis], modality="T1")}, subject="ann")
     options = {"targets": ("T2",), "slices": (5, 6), "device": "cpu"}
 
     wanted = exhausted(predict(study, installed, **options))
-    loaded = contender_of(base, device="cpu")
+    loaded = contender_of(pack, device="cpu")
     found = exhausted(predict(study, loaded.card, model=loaded.model, **options))
 
     np.testing.assert_array_equal(found.volumes["T2"].data, wanted.volumes["T2"].data)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_medsynth.errors import VolumeError
-from napari_medsynth.io import Study, read_volume
-from napari_medsynth.prepare import to_grid
+from napari_medsynth.io import Study
 from napari_medsynth.simulate import MODALITIES, sample_study
 
 from .comparison import Contender, Scores, compare
 from .comparison import contender_of as contender_of
 from .events import Judging
 from .samples import Subject, contrasts_of
+from .slices import on_one_grid, read_contrast
 from .trials import Trial, list_trials, n_leave_one_out
 from .verdict import MEASURES, Comparison, Row, Verdict, reach_verdict
 
@@ -228,15 +228,6 @@ def read_subject(subject: Subject, contrasts: Sequence[str], *, align: str) -> S
     VolumeError
         If one cannot be read, or they do not share a field of view.
     """
-    volumes = {
-        c: read_volume(subject.files[c]) for c in contrasts if c in subject.files
-    }
-    first = next(iter(volumes))
-    if align == "rigid":
-        from napari_medsynth.prepare.register import register
-
-        volumes = {
-            c: volume if c == first else register(volume, volumes[first])
-            for c, volume in volumes.items()
-        }
-    return to_grid(Study(volumes, subject=subject.name), first)
+    volumes = {c: read_contrast(subject, c) for c in contrasts if c in subject.files}
+    study = Study(volumes, subject=subject.name)
+    return on_one_grid(study, next(iter(volumes)), align)
