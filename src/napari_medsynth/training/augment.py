@@ -19,6 +19,9 @@ def varied(
 ) -> tuple[Images, Images]:
     """Vary a slice (C, H, W) in [-1, 1]; give what is seen and what is true of it.
 
+    Both are moved alike. Shading, contrast, blur and noise are only seen: no network
+    can know those of the image that it has to make.
+
     Parameters
     ----------
     whole : ndarray
@@ -31,10 +34,10 @@ def varied(
         moved = _move(moved, rng, affine)
     if not intensity:
         return 2 * np.clip(moved, 0, 1) - 1, 2 * np.clip(moved, 0, 1) - 1
-    moved = _shade(moved, rng, intensity)
+    shaded = _shade(moved, rng, intensity)
     sigma = intensity * rng.uniform(0, 0.03)
     noise = np.float32(sigma) * rng.standard_normal(moved.shape, np.float32)
-    images = np.clip(moved + noise * (moved > 0), 0, 1)
+    images = np.clip(shaded + noise * (moved > 0), 0, 1)
     return 2 * images - 1, 2 * np.clip(moved, 0, 1) - 1
 
 
