@@ -13,9 +13,7 @@ from ._open_layers import SUBJECT, write_files
 from ._worker import Slots, start_worker, tell_error
 
 if TYPE_CHECKING:
-    import numpy as np
     from napari.qt.threading import GeneratorWorker
-    from numpy.typing import NDArray
 
     from napari_medsynth.catalogue import ModelCard
     from napari_medsynth.io import Volume
@@ -54,18 +52,10 @@ class CohortFound:
     held_out: frozenset[str]
 
 
-@dataclass(frozen=True, eq=False)
-class CohortSubject:
-    """One subject that was read; `pictures` are uint8 (h, w), by contrast."""
-
-    report: SubjectReport
-    pictures: Mapping[str, NDArray[np.uint8]]
-
-
 class CohortReading(QObject):
     """One look at a cohort.
 
-    Signals: `found` with a `CohortFound`, `subject_read` with a `CohortSubject`, and
+    Signals: `found` with a `CohortFound`, `subject_read` with a report, and
     once, last, `ended`: with a sentence if it failed, with "" otherwise.
     """
 
@@ -97,7 +87,7 @@ class CohortReading(QObject):
         for name in ("yielded", "errored", "finished"):
             getattr(worker, name).disconnect()
 
-    def _on_yielded(self, step: CohortFound | CohortSubject) -> None:
+    def _on_yielded(self, step: CohortFound | SubjectReport) -> None:
         if isinstance(step, CohortFound):
             self.found.emit(step)
         else:
@@ -113,7 +103,7 @@ class CohortReading(QObject):
 
 def read_cohort(
     question: CohortQuestion,
-) -> Generator[CohortFound | CohortSubject, None, None]:
+) -> Generator[CohortFound | SubjectReport, None, None]:
     """Find the subjects, and then look at one after the other. For a worker thread.
 
     Raises
@@ -122,7 +112,7 @@ def read_cohort(
         If there is no subject that can be used.
     """
     from napari_medsynth.training.cohort import find_subjects, split_subjects
-    from napari_medsynth.training.report import report_subjects, thumbnail
+    from napari_medsynth.training.report import report_subjects
 
     data, card = question.data, question.card
     if question.volumes and question.staging is not None:
@@ -132,11 +122,7 @@ def read_cohort(
     _, held_out = split_subjects(subjects, data, seed=0)
     names = frozenset(subject.name for subject in held_out)
     yield CohortFound(subjects, names)
-    by_name = {subject.name: subject for subject in subjects}
-    for report in report_subjects(subjects, card, align=data.align, held_out=names):
-        subject = by_name[report.name]
-        pictures = {c: thumbnail(subject, c) for c in report.contrasts}
-        yield CohortSubject(report, pictures)
+    yield from report_subjects(subjects, card, align=data.align, held_out=names)
 
 
 def contrasts_of(card: ModelCard) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from napari_medsynth.widgets._cohort_read import (
     CohortFound,
     CohortQuestion,
     CohortReading,
-    CohortSubject,
     contrasts_of,
 )
 from napari_medsynth.widgets._cohort_work import CohortWork
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from napari import Viewer
 
     from napari_medsynth.training import DataConfig
+    from napari_medsynth.training.report import SubjectReport
 
 _LAYER_EVENTS = ("inserted", "removed", "reordered", "renamed", "metadata")
 
@@ -251,8 +251,8 @@ class CohortBox(CohortForm):
         self.bar.setValue(0)
         self._show()
 
-    def _on_subject_read(self, read: CohortSubject) -> None:
-        self.table.show_report(read.report, read.pictures)
+    def _on_subject_read(self, report: SubjectReport) -> None:
+        self.table.show_report(report)
         self.bar.setValue(self.bar.value() + 1)
 
     def _on_ended(self, problem: str) -> None:

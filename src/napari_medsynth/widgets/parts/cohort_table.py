@@ -17,12 +17,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from .cohort_words import is_gap
 from .thumbnails import dot, picture, strip
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from napari_medsynth.training.report import SubjectReport
     from napari_medsynth.training.samples import Subject
 
@@ -97,19 +95,17 @@ class CohortTable(QTableWidget):
             self._show(number, row)
         self.updateGeometry()
 
-    def show_report(
-        self, report: SubjectReport, pictures: Mapping[str, NDArray[np.uint8]]
-    ) -> None:
+    def show_report(self, report: SubjectReport) -> None:
         """Show what reading a subject brought to light."""
         row = self.rows[report.name]
         row.report, row.problems = report, tuple(report.problems)
         if report.role == UNUSABLE:
             row.role = UNUSABLE
         number = list(self.rows).index(report.name)
-        if pictures:
-            first = next(iter(pictures.values()))
+        if report.thumbnails:
+            first = next(iter(report.thumbnails.values()))
             self._item(number, _PICTURE).setIcon(picture(first, _SIDE))
-            self._item(number, _PICTURE).setToolTip(strip(pictures))
+            self._item(number, _PICTURE).setToolTip(strip(report.thumbnails))
         self._show(number, row)
 
     def names(self, *roles: str) -> list[str]:
@@ -173,7 +169,8 @@ class CohortTable(QTableWidget):
         advice = " Click to change." if row.role in ROLES else ""
         role.setToolTip(_TIPS[row.role] + advice)
         problem = self._item(number, _PROBLEM)
-        problem.setText("\N{WARNING SIGN}" if row.problems else "")
+        is_serious = not all(is_gap(text) for text in row.problems)
+        problem.setText("\N{WARNING SIGN}" if is_serious else "")
         problem.setToolTip("\n".join(row.problems))
 
     def _on_cell_clicked(self, number: int, column: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 STRONG = 3  # held-out subjects from which on a verdict is not called weak
 _MOST_PROBLEMS = 4
+_MOST_NAMES = 3
 
 
 def summary(n_train: int, n_held_out: int, n_other: int, *, is_open: bool) -> str:
@@ -29,9 +30,29 @@ def summary(n_train: int, n_held_out: int, n_other: int, *, is_open: bool) -> st
 
 
 def all_problems(problems: Mapping[str, Sequence[str]]) -> str:
-    """List the first problems, one a line: "sub-02: no PD"."""
-    lines = [f"{name}: {text}" for name, texts in problems.items() for text in texts]
+    """List the first problems, one a line, with whose they are: "sub-02: no PD"."""
+    whose: dict[str, list[str]] = {}
+    for name, texts in problems.items():
+        for text in texts:
+            whose.setdefault(text, []).append(name)
+    lines = [
+        f"{_names(names, len(problems))}: {text}"
+        for text, names in sorted(whose.items(), key=lambda pair: is_gap(pair[0]))
+    ]
     more = len(lines) - _MOST_PROBLEMS
     if more > 0:
         lines = [*lines[:_MOST_PROBLEMS], f"and {more} more: see the table."]
     return "\n".join(lines)
+
+
+def is_gap(problem: str) -> bool:
+    """Tell whether a problem is only that a contrast is missing: "no PD"."""
+    return problem.startswith("no ")
+
+
+def _names(names: Sequence[str], n_all: int) -> str:
+    if len(names) == n_all > 1:
+        return f"all {n_all}"
+    if len(names) > _MOST_NAMES:
+        return f"{', '.join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES} more"
+    return ", ".join(names)
