@@ -283,6 +283,21 @@ def test_scans_that_moved_are_registered_if_asked(write, scans):
     assert errors["rigid"] < 0.3 * errors["header"]
 
 
+def test_files_and_a_real_network_are_compared(base, write_subject, sample):
+    files = dict(write_subject("bob"))
+    subject = Subject(files.pop("subject"), files)
+    pair = [contender_of(base, device="cpu") for _ in range(2)]
+    with torch.no_grad():
+        next(p for p in reversed(list(pair[1].model.parameters()))).add_(0.3)
+
+    events, verdict = run(*pair, [subject], sample=sample)
+
+    assert events[-1].total == 2 * (6 + 2)  # of the sample: T2 from T1, T1 from T2
+    assert verdict.n_subjects == 1
+    assert verdict.differences["psnr"].mean != 0
+    assert [row["target"] for row in verdict.rows[:3]] == ["FLAIR", "T2", "T1"]
+
+
 @pytest.mark.parametrize("statistics", ["running", "batch"])
 def test_contender_predicts_what_users_get(base, statistics, monkeypatch, tmp_path):
     monkeypatch.setenv("MEDSYNTH_HOME", str(tmp_path / "home"))

@@ -19,7 +19,6 @@ from napari_medsynth.training.keep import (
     Counts,
     describe_data,
     free_id,
-    id_from_title,
     keep,
     quality_rows,
 )
@@ -210,6 +209,7 @@ def test_run_without_report_job_or_base_is_still_kept(folder):
         == "Fine-tuned on local data; none named. Before: Many brains."
     )
     assert card.quality == ()
+    assert "slices" not in card.training  # unknown is not 0
     assert "Not compared" in card.limits
 
 
@@ -220,14 +220,6 @@ def test_missing_weights_or_wrong_id_are_told(folder, verdict):
     with pytest.raises(WeightsError, match="does not exist"):
         keep(folder, verdict, id="a", title="A")
     assert not list(models_folder().glob("*"))
-
-
-@pytest.mark.parametrize(
-    ("title", "wanted"),
-    [("My site, 3 T", "my-site-3-t"), ("  ", "tuned"), ("Ünï", "n"), ("a_b", "a-b")],
-)
-def test_id_is_made_of_a_title(title, wanted):
-    assert id_from_title(title) == wanted
 
 
 @pytest.mark.parametrize(

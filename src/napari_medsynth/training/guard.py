@@ -83,6 +83,11 @@ def judge(
     ------
     EngineError, DeviceMemoryError
         If a network fails.
+
+    Notes
+    -----
+    Held-out subjects also choose the epoch that is kept, so that a gain looks a little
+    larger than it is.
     """
     pair = base, tuned
     plan = [

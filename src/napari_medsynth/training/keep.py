@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,11 +100,6 @@ def free_id(wanted: str) -> str:
     while not _is_free(found):
         number, found = number + 1, f"{wanted}-{number}"
     return found
-
-
-def id_from_title(title: str) -> str:
-    """Make an id of a title: "My site, 3 T" becomes "my-site-3-t"."""
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "tuned"
 
 
 def count_data(folder: Path, job: TrainJob | None) -> Counts:
@@ -231,11 +225,12 @@ def _facts(
     base: ModelCard | None, counts: Counts, verdict: Verdict | None
 ) -> Mapping[str, Any]:
     """Give what the recipe does not know."""
-    facts: dict[str, Any] = {
+    numbers = {
         "subjects": counts.n_train,
         "held_out_subjects": counts.n_held_out,
         "slices": counts.n_slices,
     }
+    facts: dict[str, Any] = {key: n for key, n in numbers.items() if n}
     if base is not None:
         facts |= {"base": base.id, "parent": base.sha256}
     if verdict is not None:

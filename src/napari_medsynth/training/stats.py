@@ -77,6 +77,11 @@ def paired_interval(
         fewer than `MIN_SUBJECTS`, the slices within each: neighbours look alike and
         other subjects do not, so that interval is too narrow.
 
+    Notes
+    -----
+    The interval of three to about ten subjects is too narrow as well: at most it spans
+    from the lowest to the highest.
+
     References
     ----------
     .. [1] B. Efron, R. J. Tibshirani, "An introduction to the bootstrap", 1993.
