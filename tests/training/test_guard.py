@@ -11,7 +11,8 @@ from napari_medsynth.engine import predict
 from napari_medsynth.engine.weights import forget_models
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import Study, Volume
-from napari_medsynth.training import guard, slices
+from napari_medsynth.training import DataConfig, guard, slices
+from napari_medsynth.training.cohort import find_subjects, split_subjects
 from napari_medsynth.training.comparison import exhausted, telling_slices
 from napari_medsynth.training.guard import Contender, contender_of, judge
 from napari_medsynth.training.samples import Subject
@@ -220,6 +221,21 @@ def test_sessions_of_one_person_are_one_subject(write, sample):
 
     assert (verdict.n_subjects, verdict.is_weak) == (1, True)
     assert len({row["subject"] for row in verdict.rows}) == 3
+
+
+def test_persons_survive_a_list_of_studies():
+    studies = [
+        {"subject": f"ann-{i}", "person": "ann", "T1": "a", "T2": "b"} for i in "12"
+    ]
+    bob = {"subject": "bob", "T1": "a", "T2": "b"}
+    data = DataConfig(studies=(*studies, bob), held_out=("ann-1",))
+
+    found = find_subjects(data, NAMES)
+    train, held_out = split_subjects(found, data, seed=0)
+
+    assert [s.name for s in held_out] == ["ann-1", "ann-2"]
+    assert {s.person for s in held_out} == {"ann"}
+    assert [dict(s.files) for s in train] == [{"T1": "a", "T2": "b"}]
 
 
 def test_budget_leaves_masks_out_and_says_so(write, sample):

@@ -105,7 +105,8 @@ def why_unusable(
 def _listed(data: DataConfig, contrasts: tuple[str, ...]) -> Iterator[Subject]:
     for number, study in enumerate(data.studies, start=1):
         files = {key: path for key, path in study.items() if key in contrasts}
-        yield Subject(study.get("subject") or f"subject-{number}", files)
+        name = study.get("subject") or f"subject-{number}"
+        yield Subject(name, files, study.get("person", ""))
 
 
 def _in_folder(entry: str, contrasts: tuple[str, ...]) -> Iterator[Subject]:

@@ -17,6 +17,7 @@ from napari_medsynth.errors import CardError
 from .config import TrainConfig
 
 SUFFIX = ".safetensors"
+WHO = ("subject", "person")  # of a study; its other keys are contrasts
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -66,6 +67,7 @@ class DataConfig:
         BIDS data set, or a folder with one folder per subject; "" for none.
     studies : tuple of mapping
         One per subject: "subject" and contrasts to paths; more subjects than `folder`.
+        Those with one "person" are held out together and counted once.
     held_out : tuple of str
         Subjects that are never trained on; () chooses `held_out_share` of them.
     held_out_share : float
@@ -209,7 +211,7 @@ def read_job(path: Path | str) -> TrainJob:
 def _with_paths(data: DataConfig, folder: Path) -> DataConfig:
     studies = tuple(
         {
-            key: value if key == "subject" else _path(value, folder)
+            key: value if key in WHO else _path(value, folder)
             for key, value in study.items()
         }
         for study in data.studies

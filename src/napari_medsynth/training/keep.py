@@ -23,7 +23,7 @@ from napari_medsynth.catalogue import (
 from napari_medsynth.errors import CardError, MedSynthError
 
 from .folder import JOB, REPORT, read_json
-from .job import SUFFIX, TrainJob, job_from_json
+from .job import SUFFIX, WHO, TrainJob, job_from_json
 from .verdict import MEASURES, Row, Verdict
 
 PACK = "tuned.safetensors"
@@ -109,7 +109,7 @@ def count_data(folder: Path, job: TrainJob | None) -> Counts:
     if not report:
         studies = job.data.studies if job else ()
         held_out = len(job.data.held_out) if job else 0
-        known = [key for study in studies for key in study if key != "subject"]
+        known = [key for study in studies for key in study if key not in WHO]
         n = max(0, len(studies) - held_out)
         return Counts(n, held_out, 0, tuple(dict.fromkeys(known)), share)
     left_out = set(report["held_out"])
