@@ -158,3 +158,17 @@ def test_unwritable_place_is_one_sentence(tmp_path, card, weights):
 
     with pytest.raises(MedSynthError, match="cannot be written"):
         write_pack(tmp_path / "file" / "tiny.safetensors", card, weights)
+
+
+def test_a_full_disk_is_said_in_a_sentence(tmp_path, card, weights, monkeypatch):
+    from safetensors import SafetensorError
+    from safetensors import numpy as safetensors_numpy
+
+    def full(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(safetensors_numpy, "save_file", full)
+
+    with pytest.raises(WeightsError, match=r"cannot be written.*No space left"):
+        write_pack(tmp_path / "new" / "a.safetensors", card, weights)
+    assert not list((tmp_path / "new").iterdir())

@@ -137,6 +137,7 @@ def write_pack(path: Path | str, card: ModelCard, weights: Weights) -> ModelPack
         If the card holds values that JSON does not know.
     """
     import numpy as np
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     path = Path(path)
@@ -147,8 +148,13 @@ def write_pack(path: Path | str, card: ModelCard, weights: Weights) -> ModelPack
     )
     card = replace(card, sha256=weights_sha256(arrays), parameters=int(count))
     metadata = {"medsynth_format": str(FORMAT), "card": _json_of(card)}
-    with replacing(path) as temporary:
-        save_file(arrays, temporary, metadata=metadata)
+    try:
+        with replacing(path) as temporary:
+            save_file(arrays, temporary, metadata=metadata)
+    except SafetensorError as err:  # also what a full disk is
+        raise WeightsError(
+            f"{path} cannot be written: {_first_line(err)}; is the disk full?"
+        ) from err
     return read_pack(path)
 
 
