@@ -6,15 +6,19 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from napari_medsynth.errors import CardError
 
 from .config import TrainConfig
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 SUFFIX = ".safetensors"
 WHO = ("subject", "person")  # of a study; its other keys are contrasts
@@ -91,7 +95,9 @@ class DataConfig:
     held_out: tuple[str, ...] = ()
     held_out_share: Annotated[float, Field(ge=0, lt=1)] = 0.25
     align: Literal["header", "rigid"] = "header"
-    planes: tuple[Literal["axial", "coronal", "sagittal"], ...] = ("axial",)
+    planes: Annotated[
+        tuple[Literal["axial", "coronal", "sagittal"], ...], Field(min_length=1)
+    ] = ("axial",)
     simulated_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     n_anatomies: Annotated[int, Field(ge=1)] = 8
     n_lesions: Annotated[int, Field(ge=0)] = 15
@@ -175,18 +181,36 @@ def job_from_json(values: Mapping[str, Any], *, where: str = "The job") -> Train
     try:
         return _ADAPTER.validate_python(values)
     except ValidationError as err:
-        first = err.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
         more = f" (and {err.error_count() - 1} more)" if err.error_count() > 1 else ""
-        given = "" if first["type"] == "missing" else f", got {first['input']!r}"
-        raise CardError(f"{where}: {place}: {first['msg']}{given}{more}.") from err
+        raise CardError(f"{where}: {_sentence(err.errors()[0])}{more}.") from err
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Say what is wrong with one setting."""
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "missing":
+        return f"{place or 'a setting'} is missing"
+    if error["type"] == "unexpected_keyword_argument":
+        return f"there is no setting {place}{_meant(error['loc'])}"
+    given = repr(error["input"])
+    given = given if len(given) <= 60 else f"{given[:57]}..."
+    return f"{place}: {error['msg'].replace('Input', 'it', 1)}, got {given}"
+
+
+def _meant(place: tuple[int | str, ...]) -> str:
+    """Suggest the name of a setting that is nearly that of `place`."""
+    owner: Any = {"learn": TrainConfig, "data": DataConfig, "network": NetworkConfig}
+    known = owner[place[0]] if len(place) > 1 and place[0] in owner else TrainJob
+    names = [one.name for one in fields(known)]
+    near = get_close_matches(str(place[-1]), names, n=1)
+    return f" (is it {near[0]}?)" if near else ""
 
 
 def read_job(path: Path | str) -> TrainJob:
     """Read a job from a ``.json`` or ``.toml`` file.
 
-    ``$NAME`` in a path of `data` or `base` stands for an environment variable; relative
-    paths start at the file.
+    ``$NAME`` in a path of `data`, `base` or `network` stands for an environment
+    variable; relative paths start at the file.
 
     Raises
     ------
@@ -205,7 +229,12 @@ def read_job(path: Path | str) -> TrainJob:
         raise CardError(f"{path} must hold one object, got {type(values).__name__}.")
     job = job_from_json(values, where=str(path))
     base = _path(job.base, path.parent) if job.base.endswith(SUFFIX) else job.base
-    return replace(job, base=base, data=_with_paths(job.data, path.parent))
+    network = job.network
+    if network is not None and network.transformer:
+        vit = _path(network.transformer, path.parent)
+        network = replace(network, transformer=vit)
+    data = _with_paths(job.data, path.parent)
+    return replace(job, base=base, network=network, data=data)
 
 
 def _with_paths(data: DataConfig, folder: Path) -> DataConfig:
