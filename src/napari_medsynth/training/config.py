@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class TrainConfig:
         Field(
             ge=0,
             title="Batch size",
-            description="Slices per step; 0 chooses what runs fastest. More is "
+            description="Slices per step; 0 measures what runs fastest. More is "
             "smoother but needs more memory.",
         ),
     ] = 0
@@ -132,6 +132,10 @@ class TrainConfig:
             description="Weight of the second network's verdict; only used with gan.",
         ),
     ] = 1.0
+    gan_loss: Annotated[
+        Literal["least-squares", "cross-entropy"],
+        Field(title="GAN loss", description="As ResViT, as pix2pix; only with gan."),
+    ] = "least-squares"
     availability: Annotated[
         Literal["all", "leave-one-out"],
         Field(
@@ -201,11 +205,11 @@ class TrainConfig:
         ),
     ] = 20
     beta1: Annotated[
-        Share,
+        Beta,
         Field(title="Adam beta 1", description="Memory of Adam's direction."),
     ] = 0.9
     beta2: Annotated[
-        Share,
+        Beta,
         Field(title="Adam beta 2", description="Memory of Adam's step sizes."),
     ] = 0.99
     clip: Annotated[
@@ -232,7 +236,8 @@ class TrainConfig:
         Field(
             ge=1,
             title="Accumulate",
-            description="Parts that a batch is computed in: less memory, same result.",
+            description="Parts that a batch is computed in: less memory, same result "
+            "(but for batch norms that are not frozen).",
         ),
     ] = 1
     patience: Annotated[
@@ -288,6 +293,6 @@ class TrainConfig:
         Field(
             ge=0,
             title="Seed",
-            description="Equal seeds give equal weights on one machine.",
+            description="Equal seeds and batch sizes give equal weights on one CPU.",
         ),
     ] = 0
