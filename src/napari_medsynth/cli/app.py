@@ -10,7 +10,9 @@ from napari_medsynth import __version__
 
 from .demo import demo
 from .doctor import doctor
+from .finetune import finetune
 from .models import models
+from .sample import sample
 from .synthesize import synthesize
 from .train import train
 from .words import WordsCommand
@@ -27,6 +29,8 @@ app.add_typer(models, name="models")
 app.command(cls=WordsCommand)(synthesize)
 app.command()(demo)
 app.command()(doctor)
+app.command()(finetune)
+app.command()(sample)
 app.command()(train)
 
 

@@ -1,0 +1,123 @@
+"""The folder of a run: its job, what it read, and who may write there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from napari_medsynth.catalogue import user_folder
+from napari_medsynth.errors import CardError, EngineError
+
+from .job import TrainJob, read_job
+
+JOB, REPORT, VERDICT, CHECKPOINT = (
+    "job.json",
+    "report.json",
+    "verdict.json",
+    "checkpoint.pt",
+)
+# What a run that is continued may have otherwise; the rest decides about its weights.
+_FREE = {
+    *("id", "title", "output", "licence", "training_data", "limits"),
+    *("learn.epochs", "learn.patience", "learn.checkpoint_every"),
+    *("learn.device", "learn.n_threads"),
+}
+
+
+def default_folder(job: TrainJob) -> Path:
+    """Give a new place for a run, in the user's folder."""
+    return user_folder() / "runs" / f"{job.id}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def is_first_process(job: TrainJob | None = None) -> bool:
+    """Whether this process reads, tells and writes for all that share a job.
+
+    Known from the environment, which torchrun, SLURM and Fabric set, so that nothing
+    has to be launched to know it. SLURM also numbers what does not belong together:
+    its number counts only for a `job` that is shared.
+    """
+    names = ["RANK", "GROUP_RANK", "NODE_RANK", "LOCAL_RANK"]
+    if job is not None:
+        if job.devices == 1 and job.num_nodes == 1:
+            return True
+        names.append("SLURM_PROCID")
+    return all(os.environ.get(name, "0") == "0" for name in names)
+
+
+def open_folder(job: TrainJob, folder: Path, *, resume: bool) -> None:
+    """Make the folder of a run and write its job there.
+
+    Raises
+    ------
+    CardError
+        If another run is there, or the one to continue had other settings.
+    EngineError
+        If the folder cannot be written.
+    """
+    has_run = (folder / CHECKPOINT).is_file()
+    if has_run and not resume:
+        raise CardError(
+            f"{folder} holds a run already: continue it with --resume, or choose "
+            "another folder with --output."
+        )
+    if has_run and (folder / JOB).is_file():
+        _check_same(job, read_job(folder / JOB), folder)
+    if not has_run:
+        (folder / REPORT).unlink(missing_ok=True)
+    write_json(folder / JOB, job.to_json())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what `write_json` wrote; {} if it is not there or damaged."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a file, whole or not at all.
+
+    Raises
+    ------
+    EngineError
+        If it cannot be written.
+    """
+    temporary = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as err:
+        raise EngineError(
+            f"{path} cannot be written ({err.strerror}): free some space, or choose "
+            "another folder with --output."
+        ) from err
+
+
+def _check_same(job: TrainJob, earlier: TrainJob, folder: Path) -> None:
+    now, then = (_deciding(one) for one in (job, earlier))
+    changed = sorted(key for key in now if now[key] != then.get(key))
+    if changed:
+        raise CardError(
+            f"{folder} was trained with another {', '.join(changed)}: continue it with "
+            f"its own {JOB}, or choose another folder with --output."
+        )
+
+
+def _deciding(job: TrainJob) -> dict[str, Any]:
+    """Flatten what decides about the weights: {"learn.seed": 0, ...}."""
+    values = replace(job, devices=1, num_nodes=1).to_json()
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if key in ("learn", "data"):
+            flat |= {f"{key}.{name}": one for name, one in value.items()}
+        else:
+            flat[key] = value
+    return {key: value for key, value in flat.items() if key not in _FREE}
