@@ -19,6 +19,10 @@ STARTED = {
     **{"n_slices": 12, "n_parameters": 1000, "batch_size": 4},
     **{"device": "cpu", "precision": "32-true", "folder": ""},
 }
+ESTIMATED = {
+    **{"seconds": 10.0, "seconds_per_step": 2.0, "seconds_per_epoch_end": 3.0},
+    **{"n_epochs": 3, "steps_per_epoch": 3, "batch_size": 4},
+}
 STEP = {
     **{"learning_rate": 1e-4, "samples_per_second": 10.0},
     **{"seconds": 1.0, "eta": 2.0, "memory": 0.5},
@@ -80,6 +84,8 @@ class FakeRun:
         self.tell("step", step=step, epoch=1 + step // 3, losses=losses, **STEP)
         if self.how == "noise":
             print("no event\n{\n[1]\n\xff", flush=True)
+        if step == 2:
+            self.tell("estimated", **ESTIMATED)
         if step % 3 == 0:
             self.save(step)
             preview = str(self.folder / PREVIEW)

@@ -94,7 +94,6 @@ def test_a_run_to_its_end_asks_whether_to_keep_the_model(qtbot, dock):
     assert dock.verdict_box.sentence_label.text() == "It is better."
     assert dock.verdict_box.title == dock.learn_box.name()
     assert dock.verdict_box.keep_button.isEnabled()
-    assert "measured" in dock.learn_box.estimate_label.text()
     (folder,) = runs()
     job = read_job(folder / "job.json")
     assert (job.title, job.base) == (dock.learn_box.name(), "fake-unified")
@@ -294,3 +293,30 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(qtbot, dock):
     (user_folder() / "runs").unlink()
     click(dock.watch_box.start_button)
     wait_until_free(qtbot, dock)
+
+
+def test_the_measured_pace_estimates_other_runs_too(qtbot, dock, viewer):
+    label = dock.learn_box.estimate_label
+    assert label.text().startswith("Time: measured on the first slices")
+    train_as(dock, "normal")
+    click(dock.watch_box.start_button)
+    wait_until_free(qtbot, dock)
+
+    # 12 slices, 4 per step, 2 s each, and 3 s after each epoch
+    usual = dock.learn_box.config().epochs * (3 * 2 + 3)
+    assert (
+        f"about {usual} s" in label.text() or f"{round(usual / 60)} min" in label.text()
+    )
+    dock.learn_box.form.set_from_json({**dock.learn_box.form.to_json(), "epochs": 40})
+    assert "about 6 min" in label.text()
+    dock.learn_box.form.set_from_json(
+        {**dock.learn_box.form.to_json(), "batch_size": 1}
+    )
+    assert "about" not in label.text()
+    dock.learn_box.form.set_from_json(
+        {**dock.learn_box.form.to_json(), "batch_size": 0}
+    )
+
+    again = finetune_dock(viewer)
+    qtbot.addWidget(again)
+    assert "about 6 min" in again.learn_box.estimate_label.text()

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from napari.qt.threading import GeneratorWorker
 
     from napari_medsynth.catalogue import ModelPack
+# Nobody was held out, or the comparison did not come to its end.
+NO_VERDICT = {
+    "verdict": "",
+    "sentence": "Nothing says whether it is better than the base model: no subject "
+    "was held out, or the comparison was not finished.",
+}
 
 
 class ModelKeeper(QObject):

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_medsynth.errors import MedSynthError
 
 from ._before_after import BeforeAfter
-from ._keep_model import ModelKeeper, new_id
+from ._keep_model import NO_VERDICT, ModelKeeper, new_id
 from ._process import TrainingProcess, is_leaving
 from ._run_folder import RunFolder
+from ._training_pace import TrainingPace
 from ._worker import tell_error
 from .parts.cohort_box import CohortBox
 from .parts.learn_box import LearnBox
@@ -27,15 +29,7 @@ if TYPE_CHECKING:
     from napari_medsynth.training.job import TrainJob
 
 _LOOK_AGAIN = 500  # ms
-_SURE_AFTER = 3  # steps, after which the speed is known
 _log = logging.getLogger(__name__)
-
-# Nobody was held out, or the comparison did not come to its end.
-NO_VERDICT = {
-    "verdict": "",
-    "sentence": "Nothing says whether it is better than the base model: no subject "
-    "was held out, or the comparison was not finished.",
-}
 
 
 @dataclass(frozen=True)
@@ -52,7 +46,8 @@ class Boxes:
 class Training(QObject):
     """Starts, stops, continues, keeps and discards one run at a time.
 
-    ``changed`` is emitted when it becomes busy or free, and when `folder` changes.
+    ``changed`` is emitted when it becomes busy or free, and when `folder` changes;
+    ``moved_to`` with the box that the user now wants to see.
 
     Parameters
     ----------
@@ -62,6 +57,7 @@ class Training(QObject):
     """
 
     changed = Signal()
+    moved_to = Signal(QWidget)
 
     def __init__(
         self,
@@ -78,6 +74,8 @@ class Training(QObject):
         self._keeper.failed.connect(self._on_not_kept)
         self._verdict: Mapping[str, Any] = {}
         self._is_discarding = False
+        self._started: dict[str, Any] = {}
+        self.pace: TrainingPace | None = None  # of the last run, for estimates
         self.folder: RunFolder | None = None  # of the run that is not decided yet
         self._look_timer = QTimer(self)
         self._look_timer.setSingleShot(True)
@@ -153,6 +151,12 @@ class Training(QObject):
             self.folder = RunFolder(Path(path))
             self._look()
 
+    def show_estimate(self) -> None:
+        """Say how long what is chosen will take, if that was measured once."""
+        learn = self._boxes.learn
+        if self.pace is not None:
+            learn.show_estimate(self.pace.seconds(learn.base(), learn.config()))
+
     def close(self) -> None:
         """Let the process stop by itself, and touch no widget again."""
         self._look_timer.stop()
@@ -197,12 +201,18 @@ class Training(QObject):
         boxes.verdict.set_title(job.title)
         boxes.preview.close()
         self._set_editable(False)
+        self.moved_to.emit(boxes.watch)
 
     def _on_event(self, event: dict[str, Any]) -> None:
         boxes, kind = self._boxes, event["event"]
         boxes.watch.show_event(event)
-        if kind == "step" and event.get("step", 0) > _SURE_AFTER:
-            boxes.learn.show_estimate(event["seconds"] + event["eta"])
+        if kind == "started":
+            self._started = event
+        elif kind == "estimated":
+            learn = boxes.learn
+            told = {"base": learn.base(), "device": learn.config().device}
+            self.pace = TrainingPace.measured(self._started, event, **told) or self.pace
+            self.show_estimate()
         elif kind == "epoch" and event.get("preview"):
             boxes.preview.show(event["preview"], model=boxes.learn.base())
         elif kind == "judged":
@@ -224,7 +234,10 @@ class Training(QObject):
             self._boxes.watch.say("Stopped and discarded; the base model is unchanged.")
             return
         _log.info("%s: %s", folder.path, outcome)
-        self._ask(folder, is_judged=outcome in ("done", "stopped"))
+        is_judged = outcome in ("done", "stopped")
+        self._ask(folder, is_judged=is_judged)
+        if is_judged and folder.has_model:
+            self.moved_to.emit(self._boxes.verdict)
 
     def _look(self) -> None:
         """Look what the last run left: a model to decide about, or half a training."""

@@ -36,3 +36,12 @@ class Turns(QObject):
             self._steps.popleft()()
         if not self._steps:
             self._timer.stop()
+
+
+def single_shot(parent: QObject, delay: int, slot: Callable[[], None]) -> QTimer:
+    """Give a timer that calls `slot` once, `delay` ms after its start."""
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(delay)
+    timer.timeout.connect(slot)
+    return timer

@@ -5,13 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ._activation import prepare_viewer
 from ._before_after import BeforeAfter
 from ._preferences import Preferences, keep, recall
 from ._training import Boxes, Training
+from ._training_pace import TrainingPace
+from ._turns import single_shot
 from .parts.cohort_box import CohortBox
 from .parts.learn_box import LearnBox
 from .parts.section import Section
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 _DOCK = "finetune"
+_SCROLL_AFTER = 100  # ms
 
 
 class FinetuneWidget(QWidget):
@@ -45,13 +48,13 @@ class FinetuneWidget(QWidget):
         boxes = (self.cohort_box, self.learn_box, self.watch_box, self.verdict_box)
         self.training = Training(Boxes(*boxes, preview))
         self._is_settled = False
+        self._shown: QWidget = self.cohort_box
+        self._scroll_timer = single_shot(self, _SCROLL_AFTER, self._scroll_to_shown)
         self._last_run = self._restore()
         self._connect()
         self._on_changed()
-        self._settle_timer = QTimer(self)
-        self._settle_timer.setSingleShot(True)
-        self._settle_timer.timeout.connect(self.settle)
-        self._settle_timer.start(0)
+        self._settle_timer = single_shot(self, 0, self.settle)
+        self._settle_timer.start()
 
     @property
     def is_busy(self) -> bool:
@@ -77,11 +80,12 @@ class FinetuneWidget(QWidget):
 
     def to_json(self) -> dict[str, Any]:
         """Give what is worth remembering until the next session."""
-        folder = self.training.folder
+        folder, pace = self.training.folder, self.training.pace
         return {
             "cohort": self.cohort_box.to_json(),
             "learn": self.learn_box.to_json(),
             "run": str(folder.path) if folder is not None else "",
+            "pace": pace.to_json() if pace is not None else {},
         }
 
     def _restore(self) -> str:
@@ -90,6 +94,7 @@ class FinetuneWidget(QWidget):
         for name, box in (("cohort", self.cohort_box), ("learn", self.learn_box)):
             kept = values.get(name)
             box.set_from_json(kept if isinstance(kept, dict) else {})
+        self.training.pace = TrainingPace.from_json(values.get("pace"))
         return str(values.get("run") or "")
 
     def _connect(self) -> None:
@@ -98,6 +103,7 @@ class FinetuneWidget(QWidget):
         self.cohort_box.set_card(self.learn_box.card)
         self.learn_box.changed.connect(self._on_changed)
         self.training.changed.connect(self._on_changed)
+        self.training.moved_to.connect(self._on_moved_to)
         self.destroyed.connect(partial(Training.close, self.training))
         if (application := QApplication.instance()) is not None:
             application.aboutToQuit.connect(self.training.close)
@@ -117,7 +123,7 @@ class FinetuneWidget(QWidget):
             section.expand(animate=False)
             column.addWidget(section)
         column.addStretch(1)
-        scroll = QScrollArea()
+        self._scroll = scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -127,11 +133,24 @@ class FinetuneWidget(QWidget):
         layout.addWidget(scroll)
         self.setMinimumSize(330, 360)  # a dock squeezes what has none
 
+    def _on_moved_to(self, box: QWidget) -> None:
+        """Scroll to a box, once it has its new size."""
+        self._shown = box
+        self._scroll_timer.start()
+
+    def _scroll_to_shown(self) -> None:
+        content = self._scroll.widget()
+        bar = self._scroll.verticalScrollBar()
+        if content is not None and bar is not None:
+            top = self._shown.mapTo(content, QPoint(0, 0)).y()
+            bar.setValue(top - 2 * self.fontMetrics().height())  # with its heading
+
     def _on_cohort_changed(self) -> None:
         self.learn_box.set_contrasts(self.cohort_box.contrasts())
         self._on_changed()
 
     def _on_changed(self) -> None:
         self.watch_box.set_startable(self.reason())
+        self.training.show_estimate()
         if self._is_settled:
             keep(_DOCK, self.to_json())

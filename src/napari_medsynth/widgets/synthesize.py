@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
@@ -19,6 +19,7 @@ from ._request import Request, chosen_slices, count_slices, make_request
 from ._run import SynthesisRun
 from ._synthesize_form import SynthesizeForm
 from ._torch import warm_up
+from ._turns import single_shot
 from ._worker import tell_error
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class SynthesizeWidget(SynthesizeForm):
         self.modality_table.set_layers(napari_viewer.layers)
         self._connect()
         self._on_edited_here()
-        self._settle_timer = _single_shot(self, 0, self.settle)
+        self._settle_timer = single_shot(self, 0, self.settle)
         self._settle_timer.start()
 
     @property
@@ -116,7 +117,7 @@ class SynthesizeWidget(SynthesizeForm):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(slot)
-        self._warm_up_timer = _single_shot(self, _WARM_UP_AFTER, warm_up)
+        self._warm_up_timer = single_shot(self, _WARM_UP_AFTER, warm_up)
         self._work.follow_layers(self._on_layers_event)
         self.destroyed.connect(partial(_Work.close, self._work))
         if (application := QApplication.instance()) is not None:
@@ -198,15 +199,6 @@ class SynthesizeWidget(SynthesizeForm):
             run.deleteLater()
             if not run.is_whole:
                 self._work.preview.reset()
-
-
-def _single_shot(parent: QWidget, delay: int, slot: Callable[[], None]) -> QTimer:
-    """Give a timer that calls `slot` once, `delay` ms after its start."""
-    timer = QTimer(parent)
-    timer.setSingleShot(True)
-    timer.setInterval(delay)
-    timer.timeout.connect(slot)
-    return timer
 
 
 class _Work:
