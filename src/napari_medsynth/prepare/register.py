@@ -114,7 +114,11 @@ def _method(still: sitk.Image) -> sitk.ImageRegistrationMethod:
     method.SetMetricFixedMask(_head(still))
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
-        learningRate=2.0, minStep=0.01, numberOfIterations=60, relaxationFactor=0.6
+        learningRate=2.0,
+        minStep=0.01,
+        numberOfIterations=120,
+        relaxationFactor=0.8,
+        gradientMagnitudeTolerance=1e-9,
     )
     method.SetOptimizerScalesFromPhysicalShift()
     smallest = min(still.GetSize())
