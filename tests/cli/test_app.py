@@ -3,11 +3,24 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from napari_medsynth import __version__
+from napari_medsynth.training.events import Done, Note
+
+JOB = """
+id = "own"
+title = "Own"
+output = "own.safetensors"
+
+[network]
+inputs = ["T1"]
+outputs = ["T2"]
+
+[data]
+simulated_share = 1.0
+"""
 
 
 def test_version(medsynth):
@@ -18,7 +31,7 @@ def test_help_names_every_command(medsynth):
     done = medsynth("--help")
 
     assert done.code == 0
-    for command in ("models", "synthesize", "demo", "doctor", "train"):
+    for command in ("models", "synthesize", "demo", "doctor", "finetune", "train"):
         assert command in done.out
 
 
@@ -28,18 +41,29 @@ def test_no_command_is_wrong_usage(medsynth):
 
 def test_train_prints_the_pack(medsynth, tmp_path, monkeypatch):
     config = tmp_path / "own.toml"
-    config.touch()
+    config.write_text(JOB)
     calls = []
 
-    def train(path, *, output=None):
-        calls.append((path, output))
-        return Path("own.safetensors")
+    def train_pack(job, target):
+        calls.append((job.id, job.devices, target))
+        yield Note("One sentence.")
+        return Done(str(target), reason)
 
-    monkeypatch.setattr("napari_medsynth.training.train_from_config", train)
+    monkeypatch.setattr("napari_medsynth.training.scratch.train_pack", train_pack)
 
-    assert medsynth("train", config).out == "own.safetensors\n"
-    assert medsynth("train", config, "-o", "x").code == 0
-    assert calls == [(config, None), (config, Path("x"))]
+    reason = "finished"
+    assert medsynth("train", config).out == f"{tmp_path / 'own.safetensors'}\n"
+    assert medsynth("train", config, "-o", tmp_path / "x", "--devices", 2).code == 0
+    reason = "stopped"
+    done = medsynth("train", config)
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "One sentence.\nStopped; the same command continues.\n"
+    assert calls == [
+        ("own", 1, tmp_path / "own.safetensors"),
+        ("own", 2, tmp_path / "x"),
+        ("own", 1, tmp_path / "own.safetensors"),
+    ]
+    assert (tmp_path / "own.run" / "events.jsonl").is_file()
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,8 @@ from ._training_progress import TrainingProgress
 if TYPE_CHECKING:
     from napari_medsynth.training.events import Done
     from napari_medsynth.training.finetune import Steps
-    from napari_medsynth.training.job import TrainJob
 
-Begin = Callable[[], "tuple[TrainJob, Path, Steps]"]
+Begin = Callable[[], "tuple[Path, Steps]"]
 View = tuple[Commands, Callable[[Event], None]]
 
 
@@ -32,7 +31,7 @@ def follow(begin: Begin, *, is_json: bool = False) -> Done | None:
     Parameters
     ----------
     begin : callable
-        Gives the job, the folder of the run and the generator of its events.
+        Gives the folder of the run and the generator of its events.
     is_json : bool
         Write events as JSON lines to stdout and obey stdin; else show a bar on stderr.
 
@@ -53,7 +52,7 @@ def follow(begin: Begin, *, is_json: bool = False) -> Done | None:
         record = stack.enter_context(Record(show, log, is_silent=not is_first))
         stack.enter_context(redirected(log))
         record.show(Hello(__version__, os.getpid()))
-        _, folder, steps = begin()
+        folder, steps = begin()
         with closing(steps):
             done = _exhaust(steps, commands, record, folder)
         record.show(done)

@@ -101,8 +101,8 @@ class _Request:
     devices: int | None
     keep: Keep
 
-    def begin(self) -> tuple[TrainJob, Path, Steps]:
-        """Read the job; give it, the run's folder, and the run."""
+    def begin(self) -> tuple[Path, Steps]:
+        """Read the job; give the run's folder, and the run."""
         from napari_medsynth.training.finetune import finetune as start
         from napari_medsynth.training.folder import JOB
         from napari_medsynth.training.job import read_job
@@ -112,7 +112,7 @@ class _Request:
             job = replace(job, devices=self.devices)
         folder = self._folder(job)
         steps = start(job, folder=folder, resume=self.resume, keep=self.keep.value)
-        return job, folder, steps
+        return folder, steps
 
     def _folder(self, job: TrainJob) -> Path:
         """Choose the folder of the run, the same one in all its processes."""
