@@ -198,6 +198,21 @@ def test_a_file_that_cannot_be_read_is_told_and_changes_nothing(
     assert shown.layers["now"].data.max() == pytest.approx(0.75)
 
 
+@pytest.mark.parametrize(
+    ("plane", "top"), [("axial", 0.0), ("coronal", 1.0), ("sagittal", 1.0)]
+)
+def test_slices_stand_upright(tmp_path, plane, top):
+    ramp = np.linspace(0, 1, 12, dtype=np.float32)[:, None] * np.ones(
+        (12, 16), np.float32
+    )
+    path = write_preview(
+        tmp_path / "preview.npz",
+        plane=np.array(plane),
+        **dict.fromkeys(("source", "truth", "before", "now"), ramp),
+    )
+    assert read_preview(path).images["now"][0, 0] == top
+
+
 def test_images_of_different_sizes_are_refused(tmp_path):
     odd = np.zeros((3, 3), np.float32)
     path = write_preview(tmp_path / "preview.npz", truth=odd)

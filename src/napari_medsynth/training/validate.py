@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,14 @@ class Question:
         One sample, one wanted contrast.
     shape : tuple of int
         Height and width of the slice, in the middle of the padded one.
+    plane : str
     """
 
     subject: str
     target: str
     batch: Batch
     shape: tuple[int, int]
+    plane: str = "axial"
 
 
 class Validation:
@@ -117,7 +119,7 @@ class Validation:
             sample = subject.draw(plane, int(index), None)
             question = _question(self._card, subject.name, target, sample)
             if question is not None:
-                yield question
+                yield replace(question, plane=plane)
 
 
 def answer(
@@ -166,6 +168,7 @@ class Preview:
             "now": answer(model, question, device)[0],
             "target": np.array(question.target),
             "subject": np.array(question.subject),
+            "plane": np.array(question.plane),
         }
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)

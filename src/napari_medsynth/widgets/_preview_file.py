@@ -21,7 +21,7 @@ ROLES = ("source", "truth", "before", "now")
 
 @dataclass(frozen=True)
 class TrainingPreview:
-    """One slice of a held-out subject.
+    """One slice of a held-out subject, upright: coronal and sagittal rows start above.
 
     Parameters
     ----------
@@ -49,6 +49,7 @@ def read_preview(path: Path | str) -> TrainingPreview:
         with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             images = {role: np.array(file[role], np.float32) for role in ROLES}
             target, subject = str(file["target"]), str(file["subject"])
+            plane = str(file["plane"]) if "plane" in file else "axial"
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as err:
         raise VolumeError(
             f"The preview {Path(path).name} cannot be read ({err}): the next epoch "
@@ -59,4 +60,6 @@ def read_preview(path: Path | str) -> TrainingPreview:
         raise VolumeError(
             f"The preview needs four images (H, W) of one size, got {sorted(shapes)}."
         )
+    if plane != "axial":  # rows run from inferior to superior
+        images = {role: image[::-1] for role, image in images.items()}
     return TrainingPreview(images, target, subject)
