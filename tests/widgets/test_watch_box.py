@@ -134,6 +134,12 @@ def test_log_has_a_line_for_all_but_steps(running):
     assert len(lines) == 6
 
 
+def test_the_estimate_stands_in_the_log(running):
+    running.show_event({"event": "estimated", "seconds": 200.0})
+    running.flush()
+    assert running.log.toPlainText().endswith("It will take about 3 min 20 s.")
+
+
 def test_log_keeps_only_its_tail(box):
     box.start("x")
     for number in range(700):

@@ -95,6 +95,10 @@ def _started(event: Event) -> str:
     )
 
 
+def _estimated(event: Event) -> str:
+    return f"It will take about {duration(float(event['seconds']))}."
+
+
 def _epoch(event: Event) -> str:
     values = {"loss": event["train"].get("total")} | dict(event["validation"])
     numbers = [f"{k} {v:.4g}" for k, v in values.items() if v is not None]
@@ -125,6 +129,7 @@ def _failed(event: Event) -> str:
 _LINES = {
     "note": _note,
     "started": _started,
+    "estimated": _estimated,
     "epoch": _epoch,
     "subjectread": _subject,
     "judged": _judged,
