@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QMenu
 
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import read_volume, write_volume
@@ -155,13 +155,17 @@ def test_rows_come_one_after_the_other_and_stop_ends_it(box, reader, qtbot, tmp_
     assert "still being read" in box.reason()
 
     assert box.read_button.text() == "Stop"
+    reading = box._work.reading
+    heard = []
+    reading.subject_read.connect(heard.append)
     box.read_button.click()
     assert box.table.rowCount() == 0
     assert box.read_button.text() == "Read"
     reader.go.set()
     qtbot.waitUntil(lambda: reader.n_closed == 1)
     QApplication.processEvents()
-    assert box.table.rowCount() == 0  # what comes late is not shown
+    assert heard == []  # what comes late is not shown
+    assert box.table.rowCount() == 0
 
 
 def test_a_failed_reading_is_told_in_one_sentence(box, reader, qtbot, tmp_path):
@@ -197,6 +201,19 @@ def test_space_changes_the_selected_rows_and_other_columns_do_not(read_box, qtbo
     read_box.table.selectRow(0)
     QTest.keyClick(read_box.table, Qt.Key.Key_Space)
     assert read_box.table.rows["sub-1"].role == HELD_OUT
+
+
+def test_a_menu_gives_all_selected_subjects_one_role(read_box, qtbot):
+    table = read_box.table
+    table.customContextMenuRequested.emit(QPoint(1, 1))  # nothing selected: no menu
+    assert table.findChild(QMenu) is None
+    table.selectAll()
+    table.customContextMenuRequested.emit(QPoint(1, 1))
+    menu = table.findChild(QMenu)
+    assert [action.text() for action in menu.actions()] == [TRAIN, HELD_OUT, LEFT_OUT]
+    menu.actions()[1].trigger()
+    menu.close()
+    assert read_box.data().held_out == tuple(f"sub-{i}" for i in range(1, 6))
 
 
 def test_nobody_to_train_on_is_a_reason(read_box):

@@ -178,6 +178,9 @@ class CohortTable(QTableWidget):
             self._pick([list(self.rows)[number]], None)
 
     def _on_menu_wanted(self, place: QPoint) -> None:
+        view = self.viewport()
+        if view is None or not self._selected():
+            return
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for role in ROLES:
@@ -185,8 +188,8 @@ class CohortTable(QTableWidget):
             action.setToolTip(_TIPS[role])
             menu.addAction(action)
         menu.triggered.connect(self._on_menu_triggered)
-        if self._selected() and (view := self.viewport()) is not None:
-            menu.popup(view.mapToGlobal(place))
+        menu.setToolTipsVisible(True)
+        menu.popup(view.mapToGlobal(place))
 
     def _on_menu_triggered(self, action: Any) -> None:
         self._pick(self._selected(), action.text())
