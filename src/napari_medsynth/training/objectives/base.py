@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
+import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim import Adam
 
+from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.training.batch import Batch
 from napari_medsynth.training.config import TrainConfig
+
+from .losses import mean_of_processes
 
 Losses = dict[str, Tensor]
 
@@ -33,7 +40,12 @@ class Objective(Protocol):
 
 
 def make_objective(
-    config: TrainConfig, generator: nn.Module, fabric: Fabric, *, n_sources: int
+    config: TrainConfig,
+    generator: nn.Module,
+    fabric: Fabric,
+    *,
+    card: ModelCard,
+    targets: tuple[str, ...] = (),
 ) -> Objective:
     """Give the objective that `config` names.
 
@@ -44,13 +56,71 @@ def make_objective(
         The network; only its parameters that require gradients are trained.
     fabric : Fabric
         Device, precision and processes.
-    n_sources : int
-        Input channels, which a discriminator sees beside the output channels.
+    card : ModelCard
+        What the channels of the network are.
+    targets : tuple of str
+        Outputs that are learnt; () for all.
     """
     from .supervised import Supervised
 
     if config.objective == "gan":
-        from .gan import Adversarial
+        from .gan import Adversarial, judged_channels
 
-        return Adversarial(config, generator, fabric, n_sources=n_sources)
+        channels = judged_channels(card, targets)
+        return Adversarial(config, generator, fabric, channels=channels)
     return Supervised(config, generator, fabric)
+
+
+class Player:
+    """One network and its optimiser, set up for all processes.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    module : Module
+        Changed in place; the parameters that require gradients are trained.
+    fabric : Fabric
+
+    Attributes
+    ----------
+    network : Module
+        `module` as it must be called while gradients are wanted.
+    """
+
+    def __init__(self, config: TrainConfig, module: nn.Module, fabric: Fabric) -> None:
+        self._fabric, self._clip = fabric, config.clip
+        self._trained = [p for p in module.parameters() if p.requires_grad]
+        betas = (config.beta1, config.beta2)
+        adam = Adam(self._trained, lr=config.learning_rate, betas=betas)
+        self.network, self.adam = fabric.setup(module, adam)
+
+    @contextmanager
+    def update(self) -> Iterator[None]:
+        """Forget the last gradients, let some be made, and take a step with them."""
+        self.adam.zero_grad(set_to_none=True)
+        yield
+        if self._clip:
+            nn.utils.clip_grad_norm_(self._trained, self._clip)
+        self.adam.step()
+
+    def synced(self, is_last: bool) -> AbstractContextManager[None]:
+        """Let the processes exchange gradients only after the last part of a batch."""
+        return self._fabric.no_backward_sync(self.network, enabled=not is_last)
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Use `rate` from the next step on."""
+        for group in self.adam.param_groups:
+            group["lr"] = rate
+
+
+def add_losses(sums: Losses, losses: Losses) -> None:
+    """Add the losses of one part of a batch, without their gradients."""
+    for name, value in losses.items():
+        detached = value.detach()
+        sums[name] = sums[name] + detached if name in sums else detached
+
+
+def agreed_losses(losses: Losses, fabric: Fabric) -> Losses:
+    """Give the mean over all processes, so that all see the same, NaN included."""
+    means = mean_of_processes(torch.stack(list(losses.values())), fabric)
+    return dict(zip(losses, means, strict=True))
