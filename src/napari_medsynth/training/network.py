@@ -9,8 +9,10 @@ from torch import nn
 
 from napari_medsynth.catalogue import ModelCard, ModelPack, build_model, get_pack
 from napari_medsynth.catalogue import read_pack as read_pack_file
+from napari_medsynth.engine.import_vit import load_vit_npz
 from napari_medsynth.engine.weights import load_weights, numpy_to_state
-from napari_medsynth.models.blocks import set_norm_statistics
+from napari_medsynth.errors import CardError, WeightsError
+from napari_medsynth.models.blocks import TransformerEncoder, set_norm_statistics
 
 from .card import fresh_card
 from .job import SUFFIX, TrainJob
@@ -37,9 +39,10 @@ def start_network(job: TrainJob) -> tuple[ModelCard, nn.Module]:
     Raises
     ------
     CardError
-        If the factory does not exist or does not take the options.
+        If the factory does not exist or does not take the options, or a ViT is given
+        for a network without a transformer.
     WeightsError
-        If the base's weights do not fit.
+        If the base's weights, or those of a ViT, are damaged or do not fit.
     """
     base = base_pack(job)
     if job.network is not None:
@@ -49,6 +52,8 @@ def start_network(job: TrainJob) -> tuple[ModelCard, nn.Module]:
             sharp_start(model)
         if base is not None:
             warm_start(model, base)
+        if job.network.transformer:
+            _fill_transformer(model, job.network.transformer)
     else:
         if base is None:  # TrainJob has checked: one of the two is there
             raise ValueError("a job needs a base or a network")
@@ -60,12 +65,32 @@ def start_network(job: TrainJob) -> tuple[ModelCard, nn.Module]:
 
 
 def warm_start(model: nn.Module, base: ModelPack) -> int:
-    """Copy the weights of `base` wherever name and shape agree; give their number."""
+    """Copy the weights of `base` wherever name and shape agree; give their number.
+
+    Raises
+    ------
+    WeightsError
+        If none agrees.
+    """
     state = model.state_dict()
     found = {
         name: tensor
         for name, tensor in numpy_to_state(base.weights()).items()
         if name in state and state[name].shape == tensor.shape
     }
+    if not any(tensor.ndim > 1 for tensor in found.values()):  # a bias or two may fit
+        raise WeightsError(
+            f"No weight of {base.card.title} fits the network of this job: start from "
+            "a model of the same family and width."
+        )
     model.load_state_dict(found, strict=False)
     return len(found)
+
+
+def _fill_transformer(model: nn.Module, path: str) -> None:
+    if not any(isinstance(module, TransformerEncoder) for module in model.modules()):
+        raise CardError(
+            "transformer (ViT weights) needs a network with transformer_blocks, which "
+            "this one does not have: leave one of them out."
+        )
+    load_vit_npz(model, path)
