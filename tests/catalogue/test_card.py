@@ -23,6 +23,13 @@ def test_keys_of_a_newer_version_are_ignored(card):
     assert ModelCard.from_json({**card.to_json(), "colour": "blue"}) == card
 
 
+def test_images_may_be_mirrored_unless_the_card_forbids_it(card):
+    older = {key: v for key, v in card.to_json().items() if key != "flips"}
+
+    assert ModelCard.from_json(older).flips
+    assert not ModelCard.from_json({**older, "flips": False}).flips
+
+
 @pytest.mark.parametrize(
     ("key", "value", "wanted"),
     [
@@ -31,6 +38,7 @@ def test_keys_of_a_newer_version_are_ignored(card):
         ("inputs", [1], "a list of texts"),
         ("is_unified", "yes", "true or false"),
         ("is_unified", 1, "true or false"),
+        ("flips", 1, "true or false"),
         ("size_multiple", 1.5, "a whole number"),
         ("size_multiple", True, "a whole number"),
         ("spacing", "1", "a number or null"),

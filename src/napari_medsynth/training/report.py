@@ -25,7 +25,7 @@ MAX_SHIFT, MAX_TURN = 2.0, 2.0  # of a pair that counts as aligned [mm], [degree
 _THUMBNAIL = 64  # longest side
 _FOREGROUND, _MIN_SHARE = 0.05, 0.02  # of the range; of a slice
 MAX_SIMILARITY = 1.9  # of two contrasts
-MIN_COVERED = 0.9  # of the first contrast
+MIN_COVERED = 0.8  # of the first contrast
 _FEW_VALUES = 4  # a scan has more grey levels than a mask
 
 
