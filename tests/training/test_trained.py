@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from napari_medsynth.catalogue import read_pack
 from napari_medsynth.errors import CardError
 from napari_medsynth.models.resvit import ResViT
 from napari_medsynth.training import TrainConfig
@@ -116,3 +119,47 @@ def test_the_exported_state_fits_the_network_of_the_card():
     tiny().load_state_dict(exported_state(model), strict=True)
 
     assert not any("parametrizations" in name for name in exported_state(model))
+
+
+@pytest.mark.parametrize("trained", ["decoder", "lora"])
+@pytest.mark.parametrize("objective", ["supervised", "gan"])
+def test_a_run_ends_with_a_pack_of_the_plain_network(
+    tuning_job, run_job, trained, objective
+):
+    learn = replace(tuning_job.learn, trained=trained, objective=objective, lora_rank=2)
+    job = replace(tuning_job, learn=learn)
+
+    _, done = run_job(job)
+
+    base, tuned = read_pack(Path(job.base)), read_pack(Path(done.pack))
+    assert tuned.card.parameters == sum(
+        array.size for name, array in base.weights().items() if is_parameter(name)
+    )
+    assert set(tuned.weights()) == set(base.weights())
+    kept = [name for name in tuned.weights() if name.startswith("encoder_")]
+    for name in kept:
+        np.testing.assert_array_equal(
+            tuned.weights()[name], base.weights()[name].astype(np.float16)
+        )
+    moved = "transformer_encoder.layer.0.attn.value.weight"
+    difference = tuned.weights()[moved] - base.weights()[moved]
+    assert np.abs(difference).max() > 1e-5
+
+
+def is_parameter(name: str) -> bool:
+    return not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+
+
+def test_a_lora_run_against_a_discriminator_is_resumed_exactly(
+    tuning_job, run_job, tmp_path
+):
+    learn = replace(tuning_job.learn, trained="lora", objective="gan", epochs=2)
+    job = replace(tuning_job, learn=learn)
+    _, whole = run_job(job, folder=tmp_path / "whole")
+    run_job(job, stop_at=3, folder=tmp_path / "cut")
+
+    _, resumed = run_job(job, resume=True, folder=tmp_path / "cut")
+
+    expected = read_pack(Path(whole.pack)).weights()
+    for name, array in read_pack(Path(resumed.pack)).weights().items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
