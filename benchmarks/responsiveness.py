@@ -1,4 +1,4 @@
-"""How long the window stands still while a volume is synthesised in it.
+"""How long the window stands still while a volume is synthesised, a model trained.
 
 A 5 ms timer runs in the GUI thread; the gap between two ticks is time in which nothing
 else could happen. Needs a screen:
@@ -173,7 +173,9 @@ def report_imports() -> None:
         print(f"| importing torch, {how} | | | {longest:.0f} | | | median of 3 |")
 
 
-def measure(shape: tuple[int, int, int], model: str) -> None:
+def measure(
+    shape: tuple[int, int, int], arguments: argparse.Namespace, folder: Path
+) -> None:
     """Print the rows about a window."""
     import napari
 
@@ -190,6 +192,16 @@ def measure(shape: tuple[int, int, int], model: str) -> None:
         clock.wait(4)
     clock.report("idle window, other process computes")
 
+    if arguments.only != "fine-tune":
+        measure_synthesize(viewer, clock, arguments.model)
+    if arguments.only != "synthesize":
+        measure_finetune(viewer, clock, folder / "subjects", arguments.epochs)
+    viewer.close()
+    clock.wait(0.5)
+
+
+def measure_synthesize(viewer, clock: Clock, model: str) -> None:
+    """Print the rows about the Synthesize dock."""
     from napari_medsynth.widgets.synthesize import SynthesizeWidget
 
     start = time.perf_counter()
@@ -201,8 +213,6 @@ def measure(shape: tuple[int, int, int], model: str) -> None:
     clock.report("dock opens", f"{opened:.0f} ms until shown, {has_torch} torch")
     dock.model_box.choose(model)
     report_runs(viewer, dock, clock)
-    viewer.close()
-    clock.wait(0.5)
 
 
 def report_runs(viewer, dock, clock: Clock) -> None:
@@ -241,10 +251,56 @@ def report_runs(viewer, dock, clock: Clock) -> None:
         clock.report(name, dock.run_box.status_label.text())
 
 
+def write_subjects(folder: Path) -> None:
+    """Write the sample study as two subjects, at two noise levels."""
+    from napari_medsynth.io.write import write_volume
+    from napari_medsynth.simulate import sample_study
+
+    study = sample_study()
+    for name in ("sub-1", "sub-2"):
+        for modality in study.modalities:
+            path = folder / name / f"{modality}.nii.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_volume(study[modality], path)
+
+
+def measure_finetune(viewer, clock: Clock, folder: Path, n_epochs: int) -> None:
+    """Print the rows about a training run in the Fine-tune dock."""
+    from qtpy.QtCore import QTimer
+
+    start = time.perf_counter()
+    _, dock = viewer.window.add_plugin_dock_widget("napari-medsynth", "Fine-tune")
+    opened = 1000 * (time.perf_counter() - start)
+    clock.wait(1)
+    clock.report("Fine-tune dock opens", f"{opened:.0f} ms until shown")
+    write_subjects(folder)
+    dock.cohort_box.source.choose("folder", str(folder))
+    settings = {"epochs": n_epochs, "steps_per_epoch": 20, "batch_size": 2}
+    dock.learn_box.form.set_from_json({**dock.learn_box.form.to_json(), **settings})
+    QTimer.singleShot(0, dock.cohort_box.read)
+    clock.wait(0.5)
+    before = clock.gaps
+    clock.watch(lambda: "being read" not in dock.reason())
+    clock.gaps = before + clock.gaps
+    clock.report("fine-tune: subjects are read", dock.cohort_box.summary_label.text())
+    QTimer.singleShot(0, dock.training.start)
+    clock.watch(lambda: dock.is_busy)
+    for name, is_done in (
+        ("first step", lambda: dock.training.pace is not None),
+        ("epochs come in", lambda: bool(dock.training._verdict)),
+    ):
+        clock.watch(lambda done=is_done: done() or not dock.is_busy, longest=900)
+        clock.report(f"fine-tune: {name}", dock.watch_box.facts_label.text())
+    clock.watch(lambda: not dock.is_busy)
+    clock.report("fine-tune: verdict", dock.watch_box.state_label.text())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shape", type=int, nargs=3, default=(150, 256, 256))
     parser.add_argument("--model", default="resvit-starter", help="id of a model")
+    parser.add_argument("--epochs", type=int, default=4, help="of fine-tuning")
+    parser.add_argument("--only", choices=("synthesize", "fine-tune"))
     arguments = parser.parse_args()
     print(f"{date.today()}, {platform.platform()}, {os.cpu_count()} cores, load")
     print(f"{os.getloadavg()[0]:.1f} at the start, volume {tuple(arguments.shape)}\n")
@@ -253,8 +309,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MEDSYNTH_HOME"] = folder
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
-        report_imports()
-        measure(tuple(arguments.shape), arguments.model)
+        if arguments.only != "fine-tune":
+            report_imports()
+        measure(tuple(arguments.shape), arguments, Path(folder))
 
 
 if __name__ == "__main__":
