@@ -35,6 +35,7 @@ class FakeReader:
         self.questions = []
         self.reports = [make_report(f"sub-{i}") for i in range(1, 6)]
         self.held_out = {"sub-5"}
+        self.held_out_of_usable = set()
         self.raises: Exception | None = None
         self.go = threading.Event()
         self.go.set()
@@ -51,6 +52,7 @@ class FakeReader:
                 yield report
             if self.raises is not None:
                 raise self.raises
+            return frozenset(self.held_out_of_usable or self.held_out)
         finally:
             self.n_closed += 1
 
@@ -248,6 +250,21 @@ def test_unusable_subjects_are_left_out_and_say_why(
     assert box.table.rows["sub-2"].role == "unusable"
     names = [study["subject"] for study in box.data().studies]
     assert names == ["sub-1", "sub-3", "sub-4", "sub-5"]
+
+
+def test_others_are_held_out_for_those_that_cannot_be_used(
+    box, reader, make_report, qtbot, tmp_path
+):
+    reader.reports[4] = make_report("sub-5", role="unusable", contrasts=())
+    reader.held_out_of_usable = {"sub-2"}
+    box.source.choose(FOLDER, str(tmp_path))
+    read(box, qtbot)
+    assert box.data().held_out == ("sub-2",)
+
+    click_role(box, "sub-2")  # now left out, by hand
+    read(box, qtbot)
+    assert box.table.rows["sub-2"].role == LEFT_OUT
+    assert box.data().held_out == ()
 
 
 def test_the_data_make_a_job_with_the_readable_files(read_box):

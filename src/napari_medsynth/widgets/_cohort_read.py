@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,11 +55,13 @@ class CohortFound:
 class CohortReading(QObject):
     """One look at a cohort.
 
-    Signals: `found` with a `CohortFound`, `subject_read` with a report, and
-    once, last, `ended`: with a sentence if it failed, with "" otherwise.
+    Signals: `found` with a `CohortFound`; `subject_read` with a report of each subject;
+    `split` with the names to hold out of those that can be used; and once, last,
+    `ended`: with a sentence if it failed, with "" otherwise.
     """
 
     found = Signal(object)
+    split = Signal(object)
     subject_read = Signal(object)
     ended = Signal(str)
 
@@ -73,6 +75,7 @@ class CohortReading(QObject):
         """Start the worker."""
         slots: Slots = {
             "yielded": self._on_yielded,
+            "returned": self._on_returned,
             "errored": self._on_errored,
             "finished": self._on_finished,
         }
@@ -84,7 +87,7 @@ class CohortReading(QObject):
         if worker is None:
             return
         worker.quit()
-        for name in ("yielded", "errored", "finished"):
+        for name in ("yielded", "returned", "errored", "finished"):
             getattr(worker, name).disconnect()
 
     def _on_yielded(self, step: CohortFound | SubjectReport) -> None:
@@ -92,6 +95,9 @@ class CohortReading(QObject):
             self.found.emit(step)
         else:
             self.subject_read.emit(step)
+
+    def _on_returned(self, held_out: frozenset[str]) -> None:
+        self.split.emit(held_out)
 
     def _on_errored(self, error: Exception) -> None:
         self._outcome = tell_error(error)
@@ -103,8 +109,10 @@ class CohortReading(QObject):
 
 def read_cohort(
     question: CohortQuestion,
-) -> Generator[CohortFound | SubjectReport, None, None]:
+) -> Generator[CohortFound | SubjectReport, None, frozenset[str]]:
     """Find the subjects, and then look at one after the other. For a worker thread.
+
+    Returns the names to hold out of the subjects that can be used.
 
     Raises
     ------
@@ -119,10 +127,16 @@ def read_cohort(
         written = write_files(question.volumes, question.staging)
         data = replace(data, studies=({"subject": SUBJECT, **written},))
     subjects = find_subjects(data, contrasts_of(card))
-    _, held_out = split_subjects(subjects, data, seed=0)
-    names = frozenset(subject.name for subject in held_out)
+    names = _names(split_subjects(subjects, data, seed=0)[1])
     yield CohortFound(subjects, names)
-    yield from report_subjects(subjects, card, align=data.align, held_out=names)
+    usable = yield from report_subjects(
+        subjects, card, align=data.align, held_out=names
+    )
+    return _names(split_subjects(usable, data, seed=0)[1])
+
+
+def _names(subjects: Iterable[Subject]) -> frozenset[str]:
+    return frozenset(subject.name for subject in subjects)
 
 
 def contrasts_of(card: ModelCard) -> tuple[str, ...]:

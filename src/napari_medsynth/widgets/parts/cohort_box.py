@@ -142,6 +142,7 @@ class CohortBox(CohortForm):
                 self._work.reading = reading
                 reading.found.connect(self._on_found)
                 reading.subject_read.connect(self._on_subject_read)
+                reading.split.connect(self._on_split)
                 reading.ended.connect(self._on_ended)
                 reading.start()
         self._show()
@@ -254,6 +255,14 @@ class CohortBox(CohortForm):
     def _on_subject_read(self, report: SubjectReport) -> None:
         self.table.show_report(report)
         self.bar.setValue(self.bar.value() + 1)
+
+    def _on_split(self, held_out: frozenset[str]) -> None:
+        """Hold out others if those found first cannot be used; not against a choice."""
+        if not self._remembered:
+            names = self.table.names(TRAIN, HELD_OUT)
+            self.table.set_roles(
+                {name: HELD_OUT if name in held_out else TRAIN for name in names}
+            )
 
     def _on_ended(self, problem: str) -> None:
         self._work.reading = None

@@ -21,7 +21,7 @@ from .options_box import PLANES
 if TYPE_CHECKING:
     from napari_medsynth.catalogue import ModelCard
 
-ALIGNS = {"header": "trust the files", "rigid": "register rigidly"}
+ALIGNS = {"header": "header: trust the files", "rigid": "rigid: register them"}
 _SIMULATED = {"T1", "T2", "PD", "FLAIR"}  # contrasts that `simulate` can make
 _USUAL_REHEARSAL = 20  # percent
 
@@ -42,8 +42,8 @@ class CohortOptions(QWidget):
         for align, words in ALIGNS.items():
             self.align_combo.addItem(words, align)
         self.align_combo.setToolTip(
-            "Trust the files: contrasts lie where their headers say. Register rigidly: "
-            "turn and shift them onto the first one; for patients who moved."
+            "Header: contrasts lie where their files say. Rigid: turn and shift them "
+            "onto the first one; for patients who moved between scans."
         )
         self.plane_boxes = {plane: QCheckBox(plane) for plane in PLANES}
         self.plane_boxes["axial"].setChecked(True)
