@@ -18,7 +18,7 @@ from napari_medsynth.errors import EngineError
 
 from .card import fresh_card
 from .events import Done, Event, Judged, Note
-from .folder import CHECKPOINT, VERDICT, is_first_process, open_folder, write_json
+from .folder import CHECKPOINT, JOB, VERDICT, is_first_process, open_folder, write_json
 from .job import SUFFIX, TrainJob
 from .subjects import held_out_of, read_subjects
 
@@ -76,16 +76,17 @@ def finetune(
         if resume and not (folder / CHECKPOINT).is_file():
             yield Note("There is no checkpoint yet: the run starts from the beginning.")
     with _one_sentence(folder):
+        explicit: TrainJob | None = job
         if report and (job.data.folder or job.data.studies):
             is_known = resume or not is_first
-            usable = yield from read_subjects(job, card, folder, is_known=is_known)
-            if usable is None:
-                return Done("", "stopped")
-            job = usable
-        done, is_stopped = yield from _train(job, folder, resume=resume)
+            explicit = yield from read_subjects(job, card, folder, is_known=is_known)
+        if explicit is None:
+            return Done("", "stopped")
+        told = job if is_first else None
+        done, is_stopped = yield from _train(explicit, folder, told, resume=resume)
         if is_stopped or not is_first:
             return done
-        return (yield from _judge_and_keep(job, folder, done, keep))
+        return (yield from _judge_and_keep(explicit, folder, done, keep))
 
 
 def find_pack(base: str) -> ModelPack:
@@ -134,7 +135,7 @@ def _one_sentence(folder: Path) -> Iterator[None]:
 
 
 def _train(
-    job: TrainJob, folder: Path, *, resume: bool
+    job: TrainJob, folder: Path, told: TrainJob | None, *, resume: bool
 ) -> Generator[Event, str | None, tuple[Done, bool]]:
     """Train; say too whether the run is to end now, without a verdict."""
     from .loop import train  # imports torch: seconds, so after the subjects
@@ -148,6 +149,9 @@ def _train(
             except StopIteration as finished:
                 done: Done = finished.value
                 return done, done.reason == "stopped" and not is_finishing
+            if told is not None:  # accepted: more epochs than before, for example
+                write_json(folder / JOB, told.to_json())
+                told = None
             wish = yield event
             is_finishing = wish == "finish"
             command = "stop" if wish else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from napari_medsynth.catalogue import user_folder
 from napari_medsynth.errors import CardError, EngineError
 
-from .job import TrainJob, read_job
+from .job import TrainJob
 
 JOB, REPORT, VERDICT, CHECKPOINT = (
     "job.json",
@@ -21,12 +20,6 @@ JOB, REPORT, VERDICT, CHECKPOINT = (
     "verdict.json",
     "checkpoint.pt",
 )
-# What a run that is continued may have otherwise; the rest decides about its weights.
-_FREE = {
-    *("id", "title", "output", "licence", "training_data", "limits"),
-    *("learn.epochs", "learn.patience", "learn.checkpoint_every"),
-    *("learn.device", "learn.n_threads"),
-}
 
 
 def default_folder(job: TrainJob) -> Path:
@@ -50,25 +43,23 @@ def is_first_process(job: TrainJob | None = None) -> bool:
 
 
 def open_folder(job: TrainJob, folder: Path, *, resume: bool) -> None:
-    """Make the folder of a run and write its job there.
+    """Make the folder of a new run and write its job there.
 
     Raises
     ------
     CardError
-        If another run is there, or the one to continue had other settings.
+        If a run is there that is not to be continued.
     EngineError
         If the folder cannot be written.
     """
-    has_run = (folder / CHECKPOINT).is_file()
-    if has_run and not resume:
+    if (folder / CHECKPOINT).is_file():
+        if resume:
+            return
         raise CardError(
             f"{folder} holds a run already: continue it with --resume, or choose "
             "another folder with --output."
         )
-    if has_run and (folder / JOB).is_file():
-        _check_same(job, read_job(folder / JOB), folder)
-    if not has_run:
-        (folder / REPORT).unlink(missing_ok=True)
+    (folder / REPORT).unlink(missing_ok=True)
     write_json(folder / JOB, job.to_json())
 
 
@@ -99,25 +90,3 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
             f"{path} cannot be written ({err.strerror}): free some space, or choose "
             "another folder with --output."
         ) from err
-
-
-def _check_same(job: TrainJob, earlier: TrainJob, folder: Path) -> None:
-    now, then = (_deciding(one) for one in (job, earlier))
-    changed = sorted(key for key in now if now[key] != then.get(key))
-    if changed:
-        raise CardError(
-            f"{folder} was trained with another {', '.join(changed)}: continue it with "
-            f"its own {JOB}, or choose another folder with --output."
-        )
-
-
-def _deciding(job: TrainJob) -> dict[str, Any]:
-    """Flatten what decides about the weights: {"learn.seed": 0, ...}."""
-    values = replace(job, devices=1, num_nodes=1).to_json()
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if key in ("learn", "data"):
-            flat |= {f"{key}.{name}": one for name, one in value.items()}
-        else:
-            flat[key] = value
-    return {key: value for key, value in flat.items() if key not in _FREE}

@@ -35,7 +35,7 @@ def read_subjects(
     folder : Path
         Of the run.
     is_known : bool
-        Take what the folder says, if it does.
+        Take what the folder says, if it does and the job asks for the same data.
 
     Yields
     ------
@@ -52,8 +52,9 @@ def read_subjects(
     VolumeError
         If no subject can be used.
     """
+    asked = {**job.to_json()["data"], "seed": job.learn.seed}
     known = read_json(folder / REPORT) if is_known else {}
-    if known:
+    if known.get("asked") == asked:
         for values in known["subjects"]:
             yield SubjectRead(values)
         return _with(job, known["studies"], known["held_out"])
@@ -84,7 +85,7 @@ def read_subjects(
     studies = [_study(one) for one in usable]
     if is_first_process(job):
         values = {"subjects": reports, "studies": studies, "held_out": held_out}
-        write_json(folder / REPORT, values)
+        write_json(folder / REPORT, {**values, "asked": asked})
     return _with(job, studies, held_out)
 
 
