@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import runpy
 import shlex
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 import typer
 
 from napari_medsynth.cli.app import app
+from napari_medsynth.training import job_from_json
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -67,6 +70,15 @@ def test_python_names_exist(code):
             assert [a.name for a in node.names if not hasattr(module, a.name)] == []
 
 
+JOBS = [block for block in (*blocks("json"), *blocks("toml")) if "learn" in block[0][0]]
+
+
+@pytest.mark.parametrize("code", JOBS)
+def test_training_jobs_are_right(code):
+    values = json.loads(code) if code.startswith("{") else tomllib.loads(code)
+    assert job_from_json(values).id
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     links = LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
@@ -91,7 +103,7 @@ def test_generated_pages_are_up_to_date():
 
 def test_every_command_is_described():
     page = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
-    for name in ("synthesize", "demo", "doctor", "train", "models list"):
+    for name in ("synthesize", "demo", "doctor", "finetune", "train", "models list"):
         assert f"## medsynth {name}" in page
 
 
