@@ -19,7 +19,7 @@ from PIL import Image
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZE = (1400, 850)
-PATIENCE = 300  # seconds for one synthesis
+PATIENCE = 900  # seconds for one synthesis or training
 MAX_BYTES = 400_000
 COLOURS = (256, 128, 64)
 
@@ -88,7 +88,55 @@ def tutorial() -> None:
     viewer.close()
 
 
-SCENES: dict[str, Callable[[], None]] = {"demo": demo, "tutorial": tutorial}
+def finetune() -> None:
+    """The steps of docs/tutorials/fine-tune.md, on the cohort of medsynth sample."""
+    import napari
+
+    from napari_medsynth.io import write_volume
+    from napari_medsynth.simulate import site_studies
+
+    with tempfile.TemporaryDirectory() as name:
+        for number, study in enumerate(site_studies(6), start=1):
+            for modality, volume in study.volumes.items():
+                folder = Path(name) / "cohort" / f"subject-{number:02d}"
+                write_volume(volume, folder / f"{modality}.nii.gz")
+        viewer = napari.Viewer(show=True)
+        viewer.window.resize(*SIZE)
+        viewer.open(
+            folder / "T1.nii.gz", plugin="napari-medsynth", layer_type="image"
+        )
+        _, dock = viewer.window.add_plugin_dock_widget("napari-medsynth", "Fine-tune")
+        _widen(dock)
+        dock.settle()
+        _finetune_steps(viewer, dock, Path(name) / "cohort")
+        viewer.close()
+
+
+def _finetune_steps(viewer: object, dock: object, folder: Path) -> None:
+    dock.cohort_box.source.choose("folder", str(folder))
+    dock.cohort_box.read()
+    wait_until(lambda: not dock.cohort_box.reason())
+    take(viewer, "finetune-data")
+    dock.learn_box.preset_combo.setCurrentText("quick look")
+    show_box(dock, dock.learn_box)
+    take(viewer, "finetune-learn")
+    dock.watch_box.start_button.click()
+    wait_until(lambda: "finetune: epoch 2" in dock.watch_box.log_text())
+    show_box(dock, dock.watch_box)
+    take(viewer, "finetune-watch")
+    wait_until(lambda: not dock.is_busy)
+    show_box(dock, dock.verdict_box)
+    take(viewer, "finetune-verdict")
+    dock.verdict_box.keep_button.click()
+    spin(3)
+    take(viewer, "finetune-kept")
+
+
+SCENES: dict[str, Callable[[], None]] = {
+    "demo": demo,
+    "tutorial": tutorial,
+    "finetune": finetune,
+}
 
 
 def take(viewer: object, name: str) -> None:
