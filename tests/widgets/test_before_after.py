@@ -51,7 +51,7 @@ def test_four_layers_come_with_the_images(shown, viewer):
 
 def test_selection_camera_and_slice_stay(viewer, add, path, qtbot):
     add(viewer, "T1", "T2")
-    viewer.layers.selection = {viewer.layers["T1"]}
+    viewer.layers.selection = {viewer.layers["T1"], viewer.layers["T2"]}
     viewer.scene.camera.zoom = 3.3
     viewer.scene.camera.center = (0, 4, 5)
     viewer.dims.set_current_step(0, 2)
@@ -63,8 +63,7 @@ def test_selection_camera_and_slice_stay(viewer, add, path, qtbot):
     shown.show(path)
     settle(shown, qtbot)
 
-    assert viewer.layers.selection == {viewer.layers["T1"]}
-    assert viewer.layers.selection.active is viewer.layers["T1"]
+    assert viewer.layers.selection == {viewer.layers["T1"], viewer.layers["T2"]}
     assert viewer.scene.camera.model_dump() == camera
     assert viewer.dims.current_step[0] == step[0]
 

@@ -109,7 +109,7 @@ class BeforeAfter(QObject):
         if self._preview is None:
             return
         image, viewer = self._preview.images[role].copy(), self._viewer
-        kept, active = set(viewer.layers.selection), viewer.layers.selection.active
+        kept = set(viewer.layers.selection)
         was_empty = not len(viewer.layers)
         below, right = divmod(ROLES.index(role), 2)  # as a window of two by two
         top, left = self._place["corner"]
@@ -125,8 +125,6 @@ class BeforeAfter(QObject):
             axis_labels=self._place["axis_labels"],
         )
         viewer.layers.selection = kept
-        if kept:
-            viewer.layers.selection.active = active
         if was_empty or (role == ROLES[-1] and self._place["is_alone"]):
             self.look()
 

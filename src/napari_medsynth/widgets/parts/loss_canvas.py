@@ -86,14 +86,8 @@ class LossCanvas(pg.GraphicsLayoutWidget):
     def fit(self) -> None:
         """Show everything, and keep doing so while it grows."""
         for plot in self._plots.values():
-            items = plot.listDataItems()
-            lines = [item for item in items if isinstance(item, pg.PlotDataItem)]
-            for line in lines:
-                line.setClipToView(False)  # else its bounds are those of the view
             plot.enableAutoRange()
             plot.vb.updateAutoRange()
-            for line in lines:
-                line.setClipToView(True)
 
     def show_cursor(self, step: float | None) -> None:
         """Mark one step in all plots; None takes the mark away."""

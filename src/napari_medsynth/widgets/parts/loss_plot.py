@@ -53,15 +53,11 @@ class LossPlot(QWidget):
         self.canvas: LossCanvas | None = None
         self.boxes: dict[str, QCheckBox] = {}
         self._cursor: float | None = None
-        self.log_box = QCheckBox("&Log scale")
+        self.log_box = QCheckBox("Lo&g scale")
         self.log_box.setToolTip("Show the losses on a logarithmic scale.")
-        self.fit_button = push_button("&Fit", "Show all steps again, after zooming.")
-        self.csv_button = push_button(
-            "CS&V\N{HORIZONTAL ELLIPSIS}", "Save the numbers."
-        )
-        self.png_button = push_button(
-            "&PNG\N{HORIZONTAL ELLIPSIS}", "Save the picture."
-        )
+        self.fit_button = push_button("F&it", "Show all steps again, after zooming.")
+        self.csv_button = push_button("CSV\N{HORIZONTAL ELLIPSIS}", "Save the numbers.")
+        self.png_button = push_button("PNG\N{HORIZONTAL ELLIPSIS}", "Save the picture.")
         self.csv_button.setAccessibleName("Save the losses as CSV")
         self.png_button.setAccessibleName("Save the curves as PNG")
         self.value_label = plain_label("Values under the mouse")

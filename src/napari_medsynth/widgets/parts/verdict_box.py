@@ -152,7 +152,7 @@ class VerdictBox(QWidget):
         pictures = QVBoxLayout(self._pictures)
         pictures.setContentsMargins(0, 0, 0, 0)
         form = QFormLayout()
-        form.addRow("Sho&w", self.shown_combo)
+        form.addRow("Show", self.shown_combo)
         pictures.addLayout(form)
         pictures.addWidget(self.swipe)
         buttons = QHBoxLayout()

@@ -168,7 +168,7 @@ class WatchBox(QWidget):
         )
         self.resume_button = push_button("&Resume", "Continue the earlier run.")
         self.look_button = push_button(
-            "Look at the held-out s&lice",
+            "Look at the held-&out slice",
             "Move the camera to it: source and truth above, before and now below.",
         )
         self.start_button.clicked.connect(self.start_clicked)
