@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from napari_medsynth.cli.app import app
 from napari_medsynth.errors import DeviceMemoryError
 from napari_medsynth.training import checkpoint as checkpoints
 from napari_medsynth.training import measure
@@ -146,3 +149,16 @@ def test_an_estimate_is_near_to_what_a_run_takes(job, run_job):
     steps = [event for event in events if isinstance(event, Step)]
     took = (steps[-1].seconds - steps[0].seconds) / 19
     assert 0.2 < found.seconds_per_step / took < 5
+
+
+def test_the_command_line_tells_an_estimate(job, tmp_path):
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(job.to_json()))
+
+    ended = CliRunner().invoke(app, ["finetune", str(path), "--estimate"])
+
+    assert ended.exit_code == 0, ended.output
+    told = json.loads(ended.stdout)
+    assert (told["event"], told["n_epochs"], told["batch_size"]) == ("estimated", 2, 2)
+    assert told["seconds"] > 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["job.json", "subjects"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -62,6 +63,13 @@ def finetune(
     keep: Annotated[
         Keep, typer.Option(help="Install the model: better, always or never.")
     ] = Keep.better,
+    estimate: Annotated[
+        bool,
+        typer.Option(
+            "--estimate",
+            help="Only print, as JSON, how long the training would take here.",
+        ),
+    ] = False,
 ) -> None:
     """Fine-tune a model on local subjects; keep it if it is better.
 
@@ -78,6 +86,9 @@ def finetune(
     medsynth finetune runs/site-a --resume
     """
     request = _Request(job, output, resume, devices, keep)
+    if estimate:
+        say(request.estimate())
+        return
     done = follow(request.begin, is_json=events)
     if done is None or events:
         return
@@ -104,15 +115,24 @@ class _Request:
     def begin(self) -> tuple[Path, Steps]:
         """Read the job; give the run's folder, and the run."""
         from napari_medsynth.training.finetune import finetune as start
+
+        job = self._job()
+        folder = self._folder(job)
+        steps = start(job, folder=folder, resume=self.resume, keep=self.keep.value)
+        return folder, steps
+
+    def estimate(self) -> str:
+        """Measure a few steps; give one line of JSON."""
+        from napari_medsynth.training.measure import estimate
+
+        return json.dumps(estimate(self._job()).to_json())
+
+    def _job(self) -> TrainJob:
         from napari_medsynth.training.folder import JOB
         from napari_medsynth.training.job import read_job
 
         job = read_job(self.job / JOB if self.job.is_dir() else self.job)
-        if self.devices:
-            job = replace(job, devices=self.devices)
-        folder = self._folder(job)
-        steps = start(job, folder=folder, resume=self.resume, keep=self.keep.value)
-        return folder, steps
+        return replace(job, devices=self.devices) if self.devices else job
 
     def _folder(self, job: TrainJob) -> Path:
         """Choose the folder of the run, the same one in all its processes."""
