@@ -66,7 +66,7 @@ def test_a_run_to_its_end_tells_everything_in_order(qtbot, begin, job, tmp_path)
 
     assert end == ("done", "Training is finished.")
     kinds = [event["event"] for event in heard if event["event"] != "step"]
-    assert kinds == ["started", "epoch", "epoch", "judged", "done"]
+    assert kinds == ["started", "estimated", "epoch", "epoch", "judged", "done"]
     assert steps_of(heard)[-1] == 6
     folder = RunFolder(tmp_path / "run")
     assert folder.read_job() == job
@@ -222,6 +222,7 @@ def test_an_abandoned_child_stops_with_a_checkpoint(qtbot, begin, tmp_path):
 QUITTING = """
 import sys
 from pathlib import Path
+from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
 from napari_medsynth.training.job import DataConfig, TrainJob
 from napari_medsynth.widgets._process import Patience, TrainingProcess
@@ -235,16 +236,30 @@ job = TrainJob("new", "New", base="x", data=DataConfig(simulated_share=1))
 process.start(job, Path(folder))
 timer = QTimer()
 timer.timeout.connect(lambda: (Path(folder) / "checkpoint.pt").exists() and
-                      (print(process._child.processId()), application.quit()))
+                      (print(process._child.processId()), loop.quit()))
 timer.start(20)
-application.exec()
+loop = application if sys.argv[5] == "application" else QEventLoop()
+loop.exec()
 """
 
 
-@pytest.mark.parametrize("quitting", [5, 0.001], ids=["waits", "leaves it alone"])
-def test_quitting_lets_the_child_write_its_checkpoint(quitting, tmp_path):
+@pytest.mark.parametrize(
+    ("quitting", "loop"),
+    [(5, "application"), (0.001, "application"), (5, "script")],
+    ids=["waits", "leaves it alone", "a script ends"],
+)
+def test_quitting_lets_the_child_write_its_checkpoint(quitting, loop, tmp_path):
     folder = tmp_path / "run"
-    command = [sys.executable, "-c", QUITTING, folder, "long", str(quitting), FAKE]
+    command = [
+        sys.executable,
+        "-c",
+        QUITTING,
+        folder,
+        "long",
+        str(quitting),
+        FAKE,
+        loop,
+    ]
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     ran = subprocess.run(
         [str(part) for part in command],

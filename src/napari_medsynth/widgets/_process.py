@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import signal
 import sys
@@ -119,6 +120,7 @@ class TrainingProcess(QObject):
         )  # not through the window's event loop, and there if the viewer dies
         if (application := QApplication.instance()) is not None:
             application.aboutToQuit.connect(self._on_about_to_quit)
+        atexit.register(self._on_about_to_quit)  # a script, a notebook: no event loop
         waits = (self._patience.idle, self._patience.stopping, 8)
         self._watch_timer.start(round(1000 * min(waits) / 4))
         child.start(program, [*arguments, *(["--resume"] if resume else [])])
@@ -204,16 +206,18 @@ class TrainingProcess(QObject):
 
     def _on_about_to_quit(self) -> None:
         """There is no event loop any more: wait a little, then let the child go."""
-        if not self.is_running:
-            return
-        self.abandon()
-        if not self._child.waitForFinished(round(1000 * self._patience.quitting)):
-            self._child.forget()
+        with suppress(RuntimeError):  # Qt may have deleted the child before
+            if not self.is_running:
+                return
+            self.abandon()
+            if not self._child.waitForFinished(round(1000 * self._patience.quitting)):
+                self._child.forget()
 
     def _end(self) -> None:
         if self._is_over:
             return
         self._is_over = True
+        atexit.unregister(self._on_about_to_quit)
         self._watch_timer.stop()
         self._thinner.flush()
         if self._folder is not None:

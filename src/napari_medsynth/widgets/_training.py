@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,12 +160,13 @@ class Training(QObject):
 
     def close(self) -> None:
         """Let the process stop by itself, and touch no widget again."""
-        self._look_timer.stop()
-        if self._process is not None:
-            self._process.abandon()
-            self._process = None
-        self._keeper.abandon()
-        self._boxes.preview.abandon()
+        process, self._process = self._process, None
+        with suppress(RuntimeError):  # when Python exits, Qt may have deleted them
+            if process is not None:
+                process.abandon()
+            self._look_timer.stop()
+            self._keeper.abandon()
+            self._boxes.preview.abandon()
 
     def _make_job(self, job_id: str, folder: RunFolder) -> TrainJob:
         from napari_medsynth.training.job import TrainJob

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QPoint, Qt
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ._activation import prepare_viewer
@@ -14,6 +17,7 @@ from ._preferences import Preferences, keep, recall
 from ._training import Boxes, Training
 from ._training_pace import TrainingPace
 from ._turns import single_shot
+from ._worker import start_worker
 from .parts.cohort_box import CohortBox
 from .parts.learn_box import LearnBox
 from .parts.section import Section
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
 _DOCK = "finetune"
 _SCROLL_AFTER = 100  # ms
+_WARM_UP_AFTER = 1500  # ms
 
 
 class FinetuneWidget(QWidget):
@@ -55,6 +60,7 @@ class FinetuneWidget(QWidget):
         self._on_changed()
         self._settle_timer = single_shot(self, 0, self.settle)
         self._settle_timer.start()
+        self._warm_up_timer = single_shot(self, _WARM_UP_AFTER, warm_up)
 
     @property
     def is_busy(self) -> bool:
@@ -87,6 +93,10 @@ class FinetuneWidget(QWidget):
             "run": str(folder.path) if folder is not None else "",
             "pace": pace.to_json() if pace is not None else {},
         }
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        super().showEvent(event)
+        self._warm_up_timer.start()
 
     def _restore(self) -> str:
         """Choose what was remembered; give the folder of the last run."""
@@ -154,3 +164,14 @@ class FinetuneWidget(QWidget):
         self.training.show_estimate()
         if self._is_settled:
             keep(_DOCK, self.to_json())
+
+
+def warm_up() -> None:
+    """Import the library of the curves in a thread: Start need not wait for it."""
+    if "pyqtgraph" not in sys.modules:
+        start_worker(_load_curves, slots={})
+
+
+def _load_curves() -> Generator[None, None, None]:
+    yield
+    import pyqtgraph  # noqa: F401
