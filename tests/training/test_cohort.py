@@ -106,6 +106,20 @@ def test_two_persons_with_one_scan_each_are_not_one_subject(tmp_path):
     }
 
 
+def test_scans_of_different_persons_are_never_put_together(tmp_path):
+    touch(tmp_path, "ann/T1.nii.gz", "bob/T2.nii.gz")
+
+    with pytest.raises(VolumeError, match="No subject with two of"):
+        found(tmp_path)
+
+
+def test_repeated_scans_in_folders_of_one_subject_are_one_subject(tmp_path):
+    touch(tmp_path / "ann", "T1_mprage/1.nii", "T1_se/22.nii", "T2/3.nii")
+
+    files = {"T1": "T1_mprage/1.nii", "T2": "T2/3.nii"}
+    assert found(tmp_path / "ann")["ann"] == files
+
+
 def test_of_two_scans_the_plain_one_is_used_and_the_other_named(tmp_path):
     touch(tmp_path / "ann", "T1.nii.gz", "T1_bet.nii.gz", "T2.nii.gz", "T2_bet.nii.gz")
 

@@ -116,7 +116,8 @@ def _divided(folder: Path, scans: Sequence[Scan]) -> list[Group]:
     for groups in (inner, _by_name(folder, scans)):
         if any(len(group.contrasts) > 1 for group in groups):
             return groups
-    return whole
+    # Folders with names of their own may be different persons.
+    return whole if direct or is_by_contrast else inner
 
 
 def _by_child(
