@@ -57,6 +57,16 @@ def test_an_adversarial_batch_in_parts_is_the_same_update(fabric, n_parts):
     assert_same_network(cut.discriminator, whole.discriminator, atol=1e-5, rtol=1e-4)
 
 
+def test_the_gradients_of_both_networks_are_clipped(fabric):
+    objective = adversarial(fabric, replace(GAN, clip=0.01))
+
+    objective.step(uneven_batch())
+
+    for network in (objective.generator, objective.discriminator):
+        gradients = [p.grad.flatten() for p in network.parameters()]
+        assert torch.cat(gradients).norm().item() == pytest.approx(0.01, rel=1e-3)
+
+
 @pytest.mark.parametrize("kind", ["supervised", "gan"])
 def test_an_objective_continues_from_its_state(fabric, kind):
     def fresh():
