@@ -233,12 +233,17 @@ def test_png_has_the_curves_in_twice_the_size(plot, tmp_path):
     plot.save_png(tmp_path / "losses.png")
     picture = QImage(str(tmp_path / "losses.png"))
     assert picture.width() == 2 * plot.canvas.width()
-    colours = {
-        picture.pixelColor(x, y).name()
-        for x in range(0, picture.width(), 2)
-        for y in range(0, picture.height(), 2)
-    }
-    assert "#e69f00" in colours  # of the total loss
+    for colour, part in (("#e69f00", 0.0), ("#cc79a7", 0.5)):  # loss, PSNR below it
+        rows = [y for y in range(picture.height()) if picture_has(picture, y, colour)]
+        assert rows
+        assert min(rows) > part * picture.height()
+    assert picture_has(picture, min(rows), "#cc79a7", left=0.8)  # up to the last step
+
+
+def picture_has(picture, row, colour, left=0.0):
+    """Tell whether a row of pixels has a colour, right of a share of its width."""
+    columns = range(int(left * picture.width()), picture.width())
+    return any(picture.pixelColor(x, row).name() == colour for x in columns)
 
 
 @pytest.mark.parametrize("name", ["csv", "png"])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QEvent, QPointF, Qt, Signal
+from qtpy.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from qtpy.QtGui import QColor, QImage, QPainter, QPalette, QWheelEvent
 from qtpy.QtWidgets import QWidget
 
@@ -114,11 +114,10 @@ class LossCanvas(pg.GraphicsLayoutWidget):
     def picture(self, *, scale: int = 2) -> QImage:
         """Give what is drawn, `scale` times as fine as on the screen."""
         image = QImage(self.size() * scale, QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(scale)
         image.fill(self.backgroundBrush().color())
         painter = QPainter(image)
         try:
-            self.render(painter)
+            self.render(painter, QRectF(image.rect()), self.rect())
         finally:
             painter.end()  # Qt crashes if anything still holds an active painter
         return image
