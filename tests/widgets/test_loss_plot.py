@@ -238,6 +238,11 @@ def test_png_has_the_curves_in_twice_the_size(plot, tmp_path):
         assert rows
         assert min(rows) > part * picture.height()
     assert picture_has(picture, min(rows), "#cc79a7", left=0.8)  # up to the last step
+    names = range(8, 40)  # in the upper right corner
+    assert any(picture_has(picture, y, "#e69f00", left=0.8) for y in names)
+    plot.boxes["total"].click()
+    picture = plot.canvas.picture()
+    assert not any(picture_has(picture, y, "#e69f00", left=0.8) for y in names)
 
 
 def picture_has(picture, row, colour, left=0.0):

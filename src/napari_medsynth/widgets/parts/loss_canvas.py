@@ -118,9 +118,20 @@ class LossCanvas(pg.GraphicsLayoutWidget):
         painter = QPainter(image)
         try:
             self.render(painter, QRectF(image.rect()), self.rect())
+            painter.scale(scale, scale)
+            self._draw_names(painter)
         finally:
             painter.end()  # Qt crashes if anything still holds an active painter
         return image
+
+    def _draw_names(self, painter: QPainter) -> None:
+        """Name the losses in a saved picture, which has no check boxes."""
+        height = painter.fontMetrics().height()
+        names = [name for name in self._raw if self._raw[name].isVisible()]
+        for row, name in enumerate(names):
+            painter.setPen(self._curves[name].opts["pen"].color())
+            box = QRectF(0, 4 + row * height, self.width() - 8, height)
+            painter.drawText(box, int(Qt.AlignmentFlag.AlignRight), name)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
