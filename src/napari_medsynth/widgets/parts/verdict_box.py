@@ -144,7 +144,7 @@ class VerdictBox(QWidget):
         numbers = QVBoxLayout(self._numbers)
         numbers.setContentsMargins(0, 0, 0, 0)
         form = QFormLayout()
-        form.addRow("Meas&ure", self.measure_combo)
+        form.addRow("Measure", self.measure_combo)
         numbers.addLayout(form)
         numbers.addWidget(self.interval_label)
         numbers.addWidget(self.table)
