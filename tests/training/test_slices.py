@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -246,3 +247,15 @@ def test_threads_share_one_reading(ann, reads):
     assert reads == ["T1.nii.gz", "T2.nii.gz"]
     for i, sample in enumerate(drawn):
         np.testing.assert_array_equal(sample.images, expected[i % 10])
+
+
+def test_a_file_that_was_written_over_is_read_again(tmp_path):
+    ann = write(tmp_path, T1=head("T1"), T2=head("T2"))
+    before = RealSlices(ann, CARD, STILL).draw("axial", 5, None)
+    write_volume(head("T1", shift=6.0), ann.files["T1"])
+    os.utime(ann.files["T1"], ns=(1, 1))
+
+    after = RealSlices(ann, CARD, STILL).draw("axial", 5, None)
+
+    assert not np.array_equal(before.images[0], after.images[0])
+    assert np.array_equal(before.images[1], after.images[1])

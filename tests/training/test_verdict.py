@@ -53,6 +53,8 @@ NOTHING = Comparison()
         ((0.1, 2.0), (0.01, 0.02), (0.01, 0.02), "not distinguishable"),
         ((-2.0, -0.1), (0.01, 0.02), (-0.02, -0.01), "worse"),
         ((-2.0, 0.0), (-0.02, -0.01), (0.01, 0.02), "not distinguishable"),
+        ((0.01, 0.03), (0.01, 0.02), (-0.02, -0.01), "not distinguishable"),
+        ((-0.03, -0.01), (-0.02, -0.01), (0.01, 0.02), "not distinguishable"),
     ],
 )
 def test_decision_follows_its_rule(psnr, ssim, mae, verdict):

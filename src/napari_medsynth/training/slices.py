@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ class RealSlices:
         self._contrasts = [c for c in contrasts_of(card) if c in subject.files]
         self._present = np.array([c in subject.files for c in contrasts_of(card)])
         self._key = (
-            tuple((c, subject.files[c]) for c in self._contrasts),
+            tuple((c, *_version(subject.files[c])) for c in self._contrasts),
             align,
             repr(card.intensity),
         )
@@ -189,3 +190,11 @@ def _resampled(
         return images
     result: Images = frame.to_network(torch.from_numpy(images)[None])[0].numpy()
     return result
+
+
+def _version(path: str) -> tuple[str, int]:
+    """Tell a file from one that was written over it."""
+    try:
+        return path, Path(path).stat().st_mtime_ns
+    except OSError:
+        return path, 0  # reading it will say what is wrong

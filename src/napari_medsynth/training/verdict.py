@@ -11,6 +11,7 @@ from .stats import MIN_SUBJECTS, Interval, paired_interval
 BETTER, UNCLEAR, WORSE = VERDICTS = ("better", "not distinguishable", "worse")
 MEASURES = {"psnr": 1, "ssim": 1, "mae": -1}  # 1: more is better
 CLEAR_LOSS = 1.0  # dB on the base's own task
+SMALLEST_EFFECT = 0.05  # dB; nobody sees less, however sure it is
 _ADVICE = f"hold out {MIN_SUBJECTS} or more"
 
 Row = Mapping[str, Any]
@@ -125,10 +126,11 @@ def decide(differences: Differences) -> str:
 
     "better" if the interval of the PSNR difference is above 0 and neither SSIM nor MAE
     contradicts: the interval of neither lies wholly on its worse side. "worse" if that
-    of PSNR is below 0. Else, or without an interval, "not distinguishable".
+    of PSNR is below 0. Else, without an interval, or if the mean difference of PSNR is
+    below `SMALLEST_EFFECT`, "not distinguishable".
     """
     psnr = differences.get("psnr")
-    if psnr is None:
+    if psnr is None or abs(psnr.mean) < SMALLEST_EFFECT:
         return UNCLEAR
     if psnr.is_below_zero:
         return WORSE

@@ -207,7 +207,9 @@ class CohortBox(CohortForm):
             row = self.table.rows[name]
             readable = row.report.contrasts if row.report else row.subject.files
             files = {c: f for c, f in row.subject.files.items() if c in readable}
-            studies.append({"subject": name, **files})
+            person = row.subject.person
+            who = {"person": person} if person not in ("", name) else {}
+            studies.append({"subject": name, **who, **files})
         return tuple(studies)
 
     def _forget(self) -> None:
