@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from napari_medsynth.errors import VolumeError
+from napari_medsynth.training.config import TrainConfig
 from napari_medsynth.training.job import DataConfig, TrainJob
 from napari_medsynth.widgets import _process
 from napari_medsynth.widgets._event_lines import EventLines, StepThinner
@@ -217,6 +219,41 @@ def test_an_abandoned_child_stops_with_a_checkpoint(qtbot, begin, tmp_path):
     assert not psutil.pid_exists(pid)  # also no zombie
     assert RunFolder(tmp_path / "run").last("done")["reason"] == "stopped"
     assert not _process._leaving
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals there")
+def test_the_real_command_speaks_and_obeys(qtbot, tmp_path):
+    job = TrainJob(
+        "new",
+        "New",
+        base="resvit-starter",
+        data=DataConfig(simulated_share=1, n_anatomies=1),
+        learn=TrainConfig(epochs=2, steps_per_epoch=200, batch_size=1, patch_size=32),
+    )
+    for act, outcome in (
+        (lambda process: process.stop(), "stopped"),
+        (
+            lambda process: os.kill(process._child.processId(), signal.SIGSEGV),
+            "crashed",
+        ),
+        (lambda process: process.abandon(), None),
+    ):
+        process, heard, ends = TrainingProcess(), [], []
+        process.event_came.connect(heard.append)
+        process.ended.connect(lambda *end, ends=ends: ends.append(end))
+        process.start(job, tmp_path / "run", resume=outcome != "stopped")
+        pid = process._child.processId()
+        qtbot.waitUntil(lambda h=heard: bool(steps_of(h)), timeout=120_000)
+        act(process)
+        qtbot.waitUntil(lambda p=process: p._is_over, timeout=60_000)
+
+        assert [end[0] for end in ends] == ([outcome] if outcome else [])
+        assert RunFolder(tmp_path / "run").has_checkpoint
+        assert not psutil.pid_exists(pid)
+    first = next(event for event in heard if event["event"] == "started")
+    assert first["step"] > 0  # it was continued
+    assert RunFolder(tmp_path / "run").last("done")["reason"] == "stopped"
 
 
 QUITTING = """
