@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
         temporary.replace(path)
     except OSError as err:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise EngineError(
             f"{path} cannot be written ({err.strerror}): free some space, or choose "
             "another folder with --output."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -93,13 +94,24 @@ class Validation:
         return same[len(same) // 2]
 
     def measure(self, model: nn.Module, device: torch.device) -> dict[str, float]:
-        """Give the mean "mae" (share of the range) and "psnr" [dB], foreground only."""
+        """Give the mean "mae" (share of the range) and "psnr" [dB], foreground only.
+
+        Raises
+        ------
+        EngineError
+            If what the network gives is not finite.
+        """
         errors, ratios = [], []
         for question in self._questions:
             output, truth = answer(model, question, device)
             inside = truth > 0.05
             if not inside.any():
                 continue
+            if not np.isfinite(output).all():
+                raise EngineError(
+                    "The network no longer gives finite numbers: train with a lower "
+                    "learning rate, in fp32, or from another base."
+                )
             errors.append(float(np.abs(output - truth)[inside].mean()))
             ratios.append(psnr(output, truth, mask=inside))
         if not errors:
@@ -178,6 +190,8 @@ class Preview:
             temporary.write_bytes(buffer.getvalue())
             temporary.replace(path)
         except OSError as err:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise EngineError(
                 f"{path} could not be written ({err.strerror}): free some space and "
                 "resume; the last good checkpoint was kept."
