@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from napari_medsynth.catalogue import list_cards, read_pack
 from napari_medsynth.errors import CardError, EngineError, VolumeError, WeightsError
-from napari_medsynth.training import guard, loop
+from napari_medsynth.training import cohort, guard, loop
 from napari_medsynth.training.events import (
     Done,
     Epoch,
@@ -24,8 +25,9 @@ from napari_medsynth.training.events import (
     Step,
     SubjectRead,
 )
-from napari_medsynth.training.finetune import finetune
+from napari_medsynth.training.finetune import card_of, finetune
 from napari_medsynth.training.folder import is_first_process, read_json
+from napari_medsynth.training.samples import contrasts_of
 from napari_medsynth.training.verdict import Verdict
 
 Tune = Callable[..., tuple[list[Any], Done]]
@@ -183,6 +185,34 @@ def test_resumed_run_does_not_read_the_subjects_again(tune, tuning_job, monkeypa
     data = replace(tuning_job.data, planes=("coronal",))
     with pytest.raises(TypeError):  # other data are read
         tune(replace(tuning_job, data=data), resume=True)
+
+
+def test_subjects_that_the_dock_has_read_are_not_read_again(
+    tune, tuning_job, tmp_path, monkeypatch, base
+):
+    from napari_medsynth.training import report, subjects
+
+    card = card_of(tuning_job)
+    found = cohort.find_subjects(tuning_job.data, contrasts_of(card))
+    reports = list(report.report_subjects(found, card, align="header"))
+    subjects.write_report(tuning_job, card, tmp_path / "run", reports)
+    monkeypatch.setattr(subjects, "report_subjects", None)
+
+    events, _ = tune(tuning_job)
+
+    roles = {e.report["name"]: e.report["role"] for e in of(SubjectRead, events)}
+    assert roles == {"ann": "train", "bob": "held out"}
+
+
+def test_files_that_have_changed_are_read_again(tune, tuning_job, monkeypatch):
+    tune(tuning_job, say={Step: "stop"})
+
+    from napari_medsynth.training import subjects
+
+    monkeypatch.setattr(subjects, "report_subjects", None)
+    os.utime(tuning_job.data.studies[0]["T1"], ns=(1, 1))
+    with pytest.raises(TypeError):
+        tune(tuning_job, resume=True)
 
 
 def test_continued_run_has_its_settings(tune, tuning_job, tmp_path):

@@ -6,8 +6,9 @@ import json
 import sys
 
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 
 from napari_medsynth.catalogue import ModelPack, user_folder
 from napari_medsynth.errors import WeightsError
@@ -187,7 +188,8 @@ def test_closing_the_dock_lets_the_child_end_and_the_next_dock_continues(
     (folder,) = runs()
 
     dock.deleteLater()
-    qtbot.waitUntil(lambda: is_leaving(folder))
+    QApplication.sendPostedEvents(dock, QEvent.Type.DeferredDelete.value)
+    assert is_leaving(folder)
     again = finetune_dock(viewer)  # at once: the child still writes its checkpoint
     qtbot.addWidget(again)
     offer = again.watch_box.offer_label
@@ -275,11 +277,23 @@ def test_keep_installs_the_model_under_its_new_name(qtbot, dock, keeper):
     assert dock.verdict_box.isEnabled()
 
 
-def test_an_id_is_new_and_made_of_the_title(cards, monkeypatch):
-    monkeypatch.setattr(_keep_model, "list_cards", lambda: cards)
-    assert _keep_model.new_id("Site A (3 T)") == "site-a-3-t"
-    assert _keep_model.new_id("Fake CT") == "fake-ct-2"
-    assert _keep_model.new_id("\u8133") == "tuned"
+def test_an_id_is_made_of_the_title():
+    assert _keep_model.id_of("Site A (3 T)") == "site-a-3-t"
+    assert _keep_model.id_of("\u8133") == "tuned"
+
+
+def test_a_continued_run_draws_the_curves_of_what_was_done(tmp_path):
+    events = [{"event": "step", "step": n, "losses": {}} for n in range(1, 5001)]
+    events.insert(2500, {"event": "epoch", "epoch": 1})
+    lines = [json.dumps(event) for event in events]
+    (tmp_path / "events.jsonl").write_text("\n".join(lines) + '\n{"event": "st')
+
+    drawn = RunFolder(tmp_path).curves()
+
+    steps = [event["step"] for event in drawn if event["event"] == "step"]
+    assert len(steps) <= 1000
+    assert (steps[0], steps[-1]) == (1, 4999)
+    assert [event["epoch"] for event in drawn if event["event"] == "epoch"] == [1]
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(qtbot, dock):

@@ -78,8 +78,7 @@ def finetune(
     with _one_sentence(folder):
         explicit: TrainJob | None = job
         if report and (job.data.folder or job.data.studies):
-            is_known = resume or not is_first
-            explicit = yield from read_subjects(job, card, folder, is_known=is_known)
+            explicit = yield from read_subjects(job, card, folder)
         if explicit is None:
             return Done("", "stopped")
         told = job if is_first else None

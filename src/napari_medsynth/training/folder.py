@@ -60,7 +60,6 @@ def open_folder(job: TrainJob, folder: Path, *, resume: bool) -> None:
             f"{folder} holds a run already: continue it with --resume, or choose "
             "another folder with --output."
         )
-    (folder / REPORT).unlink(missing_ok=True)
     write_json(folder / JOB, job.to_json())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import numpy as np
 
 from napari_medsynth.simulate import (
@@ -36,20 +38,29 @@ class SimulatedSlices:
         n_lesions: int,
         seed: int,
     ) -> None:
-        self._modalities = modalities
-        average = load_anatomy()
-        self._brains: list[Anatomy] = []
-        for i in range(n_anatomies):
-            rng = np.random.default_rng((seed, 1, i))
-            brain = individual_anatomy(average, rng, strength=rng.uniform(0.7, 1.3))
-            n = int(rng.integers(n_lesions + 1))
-            self._brains.append(add_lesions(brain, rng, n))
+        self._modalities, self._seed = modalities, seed
+        self._n_anatomies, self._n_lesions = n_anatomies, n_lesions
+        self._average = load_anatomy()
+        self._brains: dict[int, Anatomy] = {}
+        self._lock = Lock()
 
     def draw(self, plane: str, rng: np.random.Generator) -> Sample:
-        brain = self._brains[rng.integers(len(self._brains))]
+        """Give a random slice of `plane`."""
+        brain = self._brain(int(rng.integers(self._n_anatomies)))
         scanner = Scanner(self._modalities, brain, rng)
         axis = AXIS[plane]
         n_slices = brain.shares.shape[1 + axis]
         index = int(rng.integers(n_slices // 12, n_slices - n_slices // 12))
         images, truth = scanner.slice_(plane, index, rng)
         return Sample(images, truth, np.ones(len(images), bool))
+
+    def _brain(self, number: int) -> Anatomy:
+        """Give a brain, made up when it is first needed: each takes seconds."""
+        with self._lock:
+            if number not in self._brains:
+                rng = np.random.default_rng((self._seed, 1, number))
+                strength = rng.uniform(0.7, 1.3)
+                brain = individual_anatomy(self._average, rng, strength=strength)
+                n = int(rng.integers(self._n_lesions + 1))
+                self._brains[number] = add_lesions(brain, rng, n)
+            return self._brains[number]

@@ -14,17 +14,18 @@ from .cohort import find_subjects, split_subjects
 from .events import Event, Note, SubjectRead
 from .folder import REPORT, is_first_process, read_json, write_json
 from .job import TrainJob
-from .report import report_subjects
+from .report import SubjectReport, report_subjects
 from .samples import Subject, contrasts_of
 
 
 def read_subjects(
-    job: TrainJob, card: ModelCard, folder: Path, *, is_known: bool = False
+    job: TrainJob, card: ModelCard, folder: Path
 ) -> Generator[Event, str | None, TrainJob | None]:
     """Read every subject once; give the job with those that can be used.
 
-    What was found is written into the folder of the run: it continues with the same
-    subjects, and its other processes need not read them again.
+    What was found is written into the folder of the run. As long as the files and what
+    the job asks for stay the same, it is not done again: when the run continues, in its
+    other processes, or if the dock has read them (`write_report`).
 
     Parameters
     ----------
@@ -34,8 +35,6 @@ def read_subjects(
         Of what is trained.
     folder : Path
         Of the run.
-    is_known : bool
-        Take what the folder says, if it does and the job asks for the same data.
 
     Yields
     ------
@@ -52,13 +51,12 @@ def read_subjects(
     VolumeError
         If no subject can be used.
     """
-    asked = {**job.to_json()["data"], "seed": job.learn.seed}
-    known = read_json(folder / REPORT) if is_known else {}
+    subjects = find_subjects(job.data, contrasts_of(card))
+    asked, known = _asked(job, subjects), read_json(folder / REPORT)
     if known.get("asked") == asked:
         for values in known["subjects"]:
             yield SubjectRead(values)
         return _with(job, known["studies"], known["held_out"])
-    subjects = find_subjects(job.data, contrasts_of(card))
     names = _names(split_subjects(subjects, job.data, seed=job.learn.seed)[1])
     reports: list[Mapping[str, Any]] = []
     steps = report_subjects(
@@ -89,6 +87,39 @@ def read_subjects(
     return _with(job, studies, held_out)
 
 
+def write_report(
+    job: TrainJob, card: ModelCard, folder: Path, reports: Sequence[SubjectReport]
+) -> None:
+    """Hand a run the report of subjects that were just read, all of them usable.
+
+    Parameters
+    ----------
+    job : TrainJob
+        With these subjects as its studies, and those held out by name.
+    card : ModelCard
+        Of its base.
+    folder : Path
+        Of the run.
+    reports : sequence of SubjectReport
+
+    Raises
+    ------
+    EngineError
+        If the folder cannot be written.
+    """
+    held_out = list(job.data.held_out)
+    roles = {name: "held out" for name in held_out}
+    values = {
+        "asked": _asked(job, find_subjects(job.data, contrasts_of(card))),
+        "subjects": [
+            {**one.to_json(), "role": roles.get(one.name, "train")} for one in reports
+        ],
+        "studies": [dict(study) for study in job.data.studies],
+        "held_out": held_out,
+    }
+    write_json(folder / REPORT, values)
+
+
 def held_out_of(job: TrainJob, card: ModelCard) -> tuple[Subject, ...]:
     """Give the subjects that a job does not learn from."""
     if not (job.data.folder or job.data.studies):
@@ -105,6 +136,20 @@ def _held_out(job: TrainJob, usable: tuple[Subject, ...], chosen: set[str]) -> s
         return left
     data = replace(job.data, held_out=())
     return _names(split_subjects(usable, data, seed=job.learn.seed)[1])
+
+
+def _asked(job: TrainJob, subjects: Sequence[Subject]) -> dict[str, Any]:
+    """Give what a report depends on: the job's data, and the versions of its files."""
+    paths = sorted({path for subject in subjects for path in subject.files.values()})
+    files = [[path, _version(path)] for path in paths]
+    return {**job.to_json()["data"], "seed": job.learn.seed, "files": files}
+
+
+def _version(path: str) -> int:
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:
+        return 0  # reading it will say what is wrong
 
 
 def _study(subject: Subject) -> dict[str, str]:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_medsynth.catalogue import list_cards
-
 from ._worker import Slots, start_worker, tell_error
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ class ModelKeeper(QObject):
             "errored": self._on_errored,
             "finished": self._on_finished,
         }
-        data = (folder, dict(verdict), new_id(title), title)
+        data = (folder, dict(verdict), id_of(title), title)
         self._worker = start_worker(_keep, *data, slots=slots)
 
     def abandon(self) -> None:
@@ -67,15 +65,9 @@ class ModelKeeper(QObject):
         self._worker = None
 
 
-def new_id(title: str) -> str:
-    """Make an id of a title: lower case, with hyphens, and not taken."""
-    stem = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "tuned"
-    taken = {card.id for card in list_cards()}
-    number, card_id = 1, stem
-    while card_id in taken:
-        number += 1
-        card_id = f"{stem}-{number}"
-    return card_id
+def id_of(title: str) -> str:
+    """Make an id of a title: lower case, with hyphens; `keep` makes it unique."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "tuned"
 
 
 def _keep(

@@ -24,6 +24,7 @@ _JOB, _EVENTS, _LOG, _OWNER = "job.json", "events.jsonl", "log.txt", "owner.pid"
 _VERDICT, _CHECKPOINT = "verdict.json", "checkpoint.pt"
 _PACK, _PREVIEW = "tuned.safetensors", "preview.npz"
 _TAIL = 256 * 1024  # bytes of the events that are looked at
+_MOST_STEPS = 1000  # points of a curve that is drawn again
 _log = logging.getLogger(__name__)
 
 
@@ -152,6 +153,19 @@ class RunFolder:
         whole = f" of {n_epochs}" if n_epochs else ""
         return f"in epoch {step.get('epoch')}{whole}"
 
+    def curves(self) -> list[dict[str, Any]]:
+        """Give the events that draw the curves of what was done; not every step."""
+        try:
+            lines = (self.path / _EVENTS).read_bytes().splitlines()
+        except OSError:
+            return []
+        steps, epochs = (
+            [n for n, line in enumerate(lines) if b'"event": "%b"' % kind in line[:40]]
+            for kind in (b"step", b"epoch")
+        )
+        wanted = {*steps[:: 1 + len(steps) // _MOST_STEPS], *epochs}
+        return [event for n in sorted(wanted) if (event := _parsed(lines[n]))]
+
     def write_owner(self, pid: int) -> None:
         """Note which process trains here."""
         try:
@@ -162,6 +176,10 @@ class RunFolder:
     def clear_owner(self) -> None:
         """Note that nobody trains here any more."""
         (self.path / _OWNER).unlink(missing_ok=True)
+
+    def forget_checkpoint(self) -> None:
+        """Delete what only a run that goes on needs, most of the folder."""
+        (self.path / _CHECKPOINT).unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Delete the folder and all that is in it, if it is one of a run."""
@@ -177,13 +195,16 @@ class RunFolder:
                 lines = file.read().splitlines()
         except OSError:
             return
-        for line in reversed(lines):
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(event, dict):
-                yield event
+        yield from filter(None, map(_parsed, reversed(lines)))
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    """Give the JSON object of a line; {} if it is cut off."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,10 @@ from qtpy.QtWidgets import QWidget
 from napari_medsynth.errors import MedSynthError
 
 from ._before_after import BeforeAfter
-from ._keep_model import NO_VERDICT, ModelKeeper, new_id
+from ._keep_model import NO_VERDICT, ModelKeeper, id_of
 from ._process import TrainingProcess, is_leaving
 from ._run_folder import RunFolder
+from ._training_job import make_job
 from ._training_pace import TrainingPace
 from ._worker import tell_error
 from .parts.cohort_box import CohortBox
@@ -101,10 +102,12 @@ class Training(QObject):
         boxes = self._boxes
         if self.is_busy or boxes.cohort.reason() or boxes.learn.reason():
             return
-        job_id = new_id(boxes.learn.name())
+        job_id = id_of(boxes.learn.name())
         folder = RunFolder.new(job_id)
         try:
-            self._launch(self._make_job(job_id, folder), folder)
+            self._launch(
+                make_job(boxes.cohort, boxes.learn, job_id, folder.path), folder
+            )
         except MedSynthError as err:
             folder.remove()
             boxes.watch.end(tell_error(err))
@@ -168,23 +171,6 @@ class Training(QObject):
             self._keeper.abandon()
             self._boxes.preview.abandon()
 
-    def _make_job(self, job_id: str, folder: RunFolder) -> TrainJob:
-        from napari_medsynth.training.job import TrainJob
-
-        cohort, learn = self._boxes.cohort, self._boxes.learn
-        data = cohort.data()
-        layers = cohort.write_layers(folder.path)
-        if layers:
-            data = replace(data, studies=layers)
-        return TrainJob(
-            id=job_id,
-            title=learn.name(),
-            base=learn.base(),
-            targets=learn.targets(),
-            data=data,
-            learn=learn.config(),
-        )
-
     def _launch(
         self, job: TrainJob, folder: RunFolder, *, resume: bool = False
     ) -> None:
@@ -199,6 +185,8 @@ class Training(QObject):
         self._verdict, self._is_discarding = {}, False
         boxes.watch.offer_resume(None)
         boxes.watch.start(job.title)
+        for event in folder.curves() if resume else ():
+            boxes.watch.plot.add_event(event)
         boxes.verdict.clear()
         boxes.verdict.set_title(job.title)
         boxes.preview.close()
@@ -286,6 +274,8 @@ class Training(QObject):
         self.changed.emit()
 
     def _on_kept(self, pack: ModelPack) -> None:
+        if self.folder is not None:
+            self.folder.forget_checkpoint()
         self._decided()
         self._boxes.learn.model_box.refresh()
         self._boxes.verdict.setEnabled(True)

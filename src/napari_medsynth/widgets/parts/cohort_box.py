@@ -108,6 +108,11 @@ class CohortBox(CohortForm):
             for study in self._studies()
         )
 
+    def reports(self) -> tuple[SubjectReport, ...]:
+        """Give what was found of the subjects that `data` names."""
+        rows = (self.table.rows[name] for name in self.table.names(TRAIN, HELD_OUT))
+        return tuple(row.report for row in rows if row.report is not None)
+
     def contrasts(self) -> tuple[str, ...]:
         """Give the contrasts of the subjects to train on; () before they are read."""
         reports = [self.table.rows[name].report for name in self.table.names(TRAIN)]
