@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from napari_medsynth.training.batches import Batches
+from napari_medsynth.training.data.batches import Batches
 
 BINS = {1: 64, 2: 32, 3: 16}  # of each source's intensity, by number of sources
 

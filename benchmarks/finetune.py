@@ -26,7 +26,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import torch
-from napari_medsynth.training.presets import apply_preset
 
 from _subjects import lesjak, longitudinal
 from napari_medsynth.catalogue import get_pack, read_pack
@@ -34,14 +33,15 @@ from napari_medsynth.engine.device import choose_device
 from napari_medsynth.io import Study, write_volume
 from napari_medsynth.simulate import simulate_study, site_studies
 from napari_medsynth.training import DataConfig, TrainConfig, TrainJob
-from napari_medsynth.training.batches import Batches
+from napari_medsynth.training.data.batches import Batches
+from napari_medsynth.training.data.samples import Subject
 from napari_medsynth.training.events import Started, Step
-from napari_medsynth.training.guard import contender_of, judge
+from napari_medsynth.training.guard.judge import contender_of, judge
+from napari_medsynth.training.guard.verdict import Verdict
 from napari_medsynth.training.loop import gather, mixture_of, train
 from napari_medsynth.training.network import start_network
 from napari_medsynth.training.objectives.losses import supervised_losses
-from napari_medsynth.training.samples import Subject
-from napari_medsynth.training.verdict import Verdict
+from napari_medsynth.training.presets import apply_preset
 
 BASE = "resvit-starter"
 MEASURES = ("psnr", "ssim", "mae")

@@ -8,7 +8,8 @@ intensities only, fitted on the same training images: the baseline maps the inte
 of one source (to the mean target intensity of each), that source which turns out best;
 "joint" maps each combination of all sources' intensities, which is nearly all that
 there is to know where images are simulated tissue by tissue.
-``--write`` puts the table into the card.
+``--before`` names an earlier pack, which is asked the same; ``--write`` puts the table
+into the card.
 """
 
 from __future__ import annotations
@@ -35,13 +36,14 @@ from napari_medsynth.models.blocks import set_norm_statistics
 from napari_medsynth.resources import resource
 from napari_medsynth.simulate import simulate_study
 from napari_medsynth.training import read_job
-from napari_medsynth.training.batches import Batches
-from napari_medsynth.training.gather import gather, mixture_of
+from napari_medsynth.training.data.batches import Batches
+from napari_medsynth.training.data.gather import gather, mixture_of
 
 HELD_OUT_SEEDS = (900001, 900002, 900003)
 N_SLICES = 24  # axial slices of each subject, evenly spread over its middle
 MEASURES = ("psnr", "ssim", "mae")
 PREFIXES = ("", "baseline_", "joint_")
+BEFORE = "base_"  # what cards call the model before
 PERCENTILE = {"kind": "percentile"}
 
 Row = dict[str, object]
@@ -120,15 +122,41 @@ def exhausted(steps):
             return finished.value
 
 
-def averaged(rows: list[Row], label: str) -> list[Row]:
+def scored(studies: list[Study], pack: ModelPack, mappings: Mappings) -> list[Row]:
+    """Score a pack on all subjects of a data set; means by mask and target."""
+    model = build_model(pack.card)
+    load_weights(model, numpy_to_state(pack.weights()), name=pack.card.title)
+    set_norm_statistics(model, pack.card.norm_statistics)
+    return averaged(
+        [row for study in studies for row in measured(study, pack, mappings, model)]
+    )
+
+
+def with_before(rows: list[Row], before: list[Row]) -> list[Row]:
+    """Add the scores of the earlier pack to those of the same masks and targets."""
+    known = {(row["available"], row["target"]): row for row in before}
+    return [
+        {
+            **row,
+            **{
+                BEFORE + key: known[row["available"], row["target"]][key]
+                for key in MEASURES
+            },
+        }
+        for row in rows
+    ]
+
+
+def averaged(rows: list[Row]) -> list[Row]:
     """Average the rows of several subjects by mask and target."""
     groups: dict[tuple, list[Row]] = {}
     for row in rows:
         groups.setdefault((row["available"], row["target"]), []).append(row)
-    numbers = [f"{who}{k}" for who in PREFIXES for k in MEASURES]
+    prefixes = [p for p in (*PREFIXES, BEFORE) if f"{p}psnr" in rows[0]]
+    numbers = [f"{who}{k}" for who in prefixes for k in MEASURES]
     return [
         {
-            "data": label,
+            "data": "",
             "available": available,
             "target": target,
             **{k: round(float(np.mean([r[k] for r in group])), 3) for k in numbers},
@@ -137,34 +165,40 @@ def averaged(rows: list[Row], label: str) -> list[Row]:
     ]
 
 
+def prefixes_of(rows: list[Row]) -> list[str]:
+    return [p for p in ("", BEFORE, *PREFIXES[1:]) if f"{p}psnr" in rows[0]]
+
+
 def print_table(rows: list[Row]) -> None:
-    names = ("", "baseline ", "joint ")
+    prefixes = prefixes_of(rows)
+    named = {BEFORE: "before "}
+    names = [named.get(p, p.replace("_", " ")) for p in prefixes]
     columns = [f"{name}{k.upper()}" for name in names for k in MEASURES]
     print("| data | available | target | " + " | ".join(columns) + " |")
     print("| --- | --- | --- |" + " --: |" * len(columns))
     for row in rows:
         cells = [str(row[key]) for key in ("data", "available", "target")]
-        for prefix in PREFIXES:
+        for prefix in prefixes:
             cells.append(f"{row[prefix + 'psnr']:.2f}")
             cells += [f"{row[prefix + key]:.3f}" for key in ("ssim", "mae")]
         print("| " + " | ".join(cells) + " |")
 
 
 def print_summary(rows: list[Row]) -> None:
+    rivals = prefixes_of(rows)[1:]
+    header = " | ".join(f"{p.rstrip('_')}, better in" for p in rivals)
+    print(f"| data | measure | starter | {header} |")
+    print("| --- | --- | --: |" + " --: |" * len(rivals))
     for label in dict.fromkeys(row["data"] for row in rows):
         mine = [row for row in rows if row["data"] == label]
         for key in MEASURES:
-            means = [np.mean([row[p + key] for row in mine]) for p in PREFIXES]
             sign = -1 if key == "mae" else 1
-            wins = [
-                sum(sign * (row[key] - row[p + key]) > 0 for row in mine)
-                for p in PREFIXES[1:]
-            ]
-            print(
-                f"{label}, mean {key}: {means[0]:.3f}; baseline {means[1]:.3f}, better "
-                f"in {wins[0]} of {len(mine)} rows; joint {means[2]:.3f}, better in "
-                f"{wins[1]}"
-            )
+            cells = [f"{np.mean([row[key] for row in mine]):.3f}"]
+            for p in rivals:
+                wins = sum(sign * (row[key] - row[p + key]) > 0 for row in mine)
+                mean = np.mean([row[p + key] for row in mine])
+                cells.append(f"{mean:.3f}, {wins} of {len(mine)}")
+            print(f"| {label} | {key} | " + " | ".join(cells) + " |")
 
 
 def training_batches(card: ModelCard) -> Batches:
@@ -179,6 +213,7 @@ def training_batches(card: ModelCard) -> Batches:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--pack", type=Path, default=None, help="default: the starter")
+    parser.add_argument("--before", type=Path, default=None, help="an earlier pack")
     parser.add_argument(
         "--batches", type=int, default=60, help="to fit the baseline on"
     )
@@ -192,13 +227,13 @@ def main() -> None:
     mappings = fitted_mappings(
         pack.card.inputs, training_batches(pack.card), options.batches
     )
-    model = build_model(pack.card)
-    load_weights(model, numpy_to_state(pack.weights()), name=str(path))
-    set_norm_statistics(model, pack.card.norm_statistics)
+    before = read_pack(options.before) if options.before else None
     rows: list[Row] = []
     for label, studies in subjects(Path(variable) if variable else None):
-        found = [r for s in studies for r in measured(s, pack, mappings, model)]
-        rows += averaged(found, label)
+        found = scored(studies, pack, mappings)
+        if before is not None:
+            found = with_before(found, scored(studies, before, mappings))
+        rows += [{**row, "data": label} for row in found]
     print_table(rows)
     print()
     print_summary(rows)

@@ -102,9 +102,7 @@ def finetune() -> None:
                 write_volume(volume, folder / f"{modality}.nii.gz")
         viewer = napari.Viewer(show=True)
         viewer.window.resize(*SIZE)
-        viewer.open(
-            folder / "T1.nii.gz", plugin="napari-medsynth", layer_type="image"
-        )
+        viewer.open(folder / "T1.nii.gz", plugin="napari-medsynth", layer_type="image")
         _, dock = viewer.window.add_plugin_dock_widget("napari-medsynth", "Fine-tune")
         dock.settle()
         _finetune_steps(viewer, dock, Path(name) / "cohort")
@@ -120,7 +118,7 @@ def _finetune_steps(viewer: object, dock: object, folder: Path) -> None:
     dock.training.moved_to.emit(dock.learn_box)
     take(viewer, "finetune-learn")
     dock.watch_box.start_button.click()
-    wait_until(lambda: "finetune: epoch 2" in dock.watch_box.log_text())
+    wait_until(lambda: "epoch 2" in dock.watch_box.log.toPlainText().lower())
     dock.training.moved_to.emit(dock.watch_box)
     take(viewer, "finetune-watch")
     wait_until(lambda: not dock.is_busy)

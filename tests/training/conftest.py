@@ -35,7 +35,7 @@ RunJob = Callable[..., tuple[list[Any], Any]]
 @pytest.fixture
 def brick(monkeypatch: pytest.MonkeyPatch) -> Anatomy:
     """Fluid outside, grey below, white inside; stands for the embedded brain."""
-    from napari_medsynth.training import simulated
+    from napari_medsynth.training.data import simulated
 
     shares = np.zeros((4, 26, 44, 36), np.uint8)
     shares[0, 3:23, 4:40, 4:32] = 255

@@ -14,7 +14,9 @@ import pytest
 
 from napari_medsynth.catalogue import list_cards, read_pack
 from napari_medsynth.errors import CardError, EngineError, VolumeError, WeightsError
-from napari_medsynth.training import cohort, guard, loop
+from napari_medsynth.training import loop
+from napari_medsynth.training.data import cohort
+from napari_medsynth.training.data.samples import contrasts_of
 from napari_medsynth.training.events import (
     Done,
     Epoch,
@@ -27,8 +29,8 @@ from napari_medsynth.training.events import (
 )
 from napari_medsynth.training.finetune import card_of, finetune
 from napari_medsynth.training.folder import is_first_process, read_json
-from napari_medsynth.training.samples import contrasts_of
-from napari_medsynth.training.verdict import Verdict
+from napari_medsynth.training.guard import judge as guard
+from napari_medsynth.training.guard.verdict import Verdict
 
 Tune = Callable[..., tuple[list[Any], Done]]
 
@@ -178,7 +180,7 @@ def test_stopped_run_continues_to_the_same_weights(tune, tuning_job, tmp_path):
 def test_resumed_run_does_not_read_the_subjects_again(tune, tuning_job, monkeypatch):
     tune(tuning_job, say={Step: "stop"})
 
-    from napari_medsynth.training import subjects
+    from napari_medsynth.training.data import subjects
 
     monkeypatch.setattr(subjects, "report_subjects", None)
     tune(tuning_job, resume=True)
@@ -190,7 +192,7 @@ def test_resumed_run_does_not_read_the_subjects_again(tune, tuning_job, monkeypa
 def test_subjects_that_the_dock_has_read_are_not_read_again(
     tune, tuning_job, tmp_path, monkeypatch, base
 ):
-    from napari_medsynth.training import report, subjects
+    from napari_medsynth.training.data import report, subjects
 
     card = card_of(tuning_job)
     found = cohort.find_subjects(tuning_job.data, contrasts_of(card))
@@ -207,7 +209,7 @@ def test_subjects_that_the_dock_has_read_are_not_read_again(
 def test_files_that_have_changed_are_read_again(tune, tuning_job, monkeypatch):
     tune(tuning_job, say={Step: "stop"})
 
-    from napari_medsynth.training import subjects
+    from napari_medsynth.training.data import subjects
 
     monkeypatch.setattr(subjects, "report_subjects", None)
     os.utime(tuning_job.data.studies[0]["T1"], ns=(1, 1))

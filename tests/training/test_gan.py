@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from napari_medsynth.models.resvit import ResViT
-from napari_medsynth.training.batch import MISSING, Batch
+from napari_medsynth.training.data.batch import MISSING, Batch
 from napari_medsynth.training.objectives import make_objective
 from napari_medsynth.training.objectives.gan import (
     Adversarial,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from napari_medsynth.models.patchgan import PatchGAN
 from napari_medsynth.models.resvit import ResViT
 from napari_medsynth.training import TrainConfig
-from napari_medsynth.training.batch import Batch
+from napari_medsynth.training.data.batch import Batch
 from napari_medsynth.training.learner import learning_rate
 from napari_medsynth.training.objectives.gan import Adversarial, JudgedChannels
 

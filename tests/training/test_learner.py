@@ -13,8 +13,8 @@ from torch.testing import assert_close
 from napari_medsynth.catalogue import build_model
 from napari_medsynth.errors import WeightsError
 from napari_medsynth.models.blocks import set_norm_statistics
-from napari_medsynth.training.batch import Batch
 from napari_medsynth.training.card import fresh_card
+from napari_medsynth.training.data.batch import Batch
 from napari_medsynth.training.device import lone_fabric
 from napari_medsynth.training.learner import Learner, learning_rate
 

@@ -19,7 +19,7 @@ from napari_medsynth.errors import (
 )
 from napari_medsynth.training import checkpoint as checkpoints
 from napari_medsynth.training import loop, train
-from napari_medsynth.training.cache import SHARED
+from napari_medsynth.training.data.cache import SHARED
 from napari_medsynth.training.events import Epoch, Estimated, Note, Started, Step
 from napari_medsynth.training.job import job_from_json
 from napari_medsynth.training.learner import Learner

@@ -91,7 +91,7 @@ from lightning_fabric import Fabric
 from dataclasses import replace
 from training.tiny import GAN, MIXED, adversarial, tiny, uneven_batch
 from napari_medsynth.models.resvit import ResViT
-from napari_medsynth.training.batch import Batch
+from napari_medsynth.training.data.batch import Batch
 from napari_medsynth.training.objectives.gan import Adversarial, JudgedChannels
 from napari_medsynth.training.objectives.supervised import Supervised
 from napari_medsynth.training.trained import choose_trained

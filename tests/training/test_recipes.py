@@ -13,9 +13,9 @@ from lightning_fabric import Fabric
 from napari_medsynth.catalogue import write_pack
 from napari_medsynth.engine.weights import state_to_numpy
 from napari_medsynth.training import TrainJob, read_job
-from napari_medsynth.training.batches import as_batch
+from napari_medsynth.training.data.batches import as_batch
+from napari_medsynth.training.data.masks import random_mask
 from napari_medsynth.training.learner import Learner, learning_rate
-from napari_medsynth.training.masks import random_mask
 from napari_medsynth.training.network import start_network
 
 FOLDER = Path(__file__).parents[2] / "resources" / "training"

@@ -16,7 +16,7 @@ from napari_medsynth.catalogue import read_pack
 from napari_medsynth.errors import CardError
 from napari_medsynth.models.resvit import ResViT
 from napari_medsynth.training import TrainConfig
-from napari_medsynth.training.batch import Batch
+from napari_medsynth.training.data.batch import Batch
 from napari_medsynth.training.objectives.supervised import Supervised
 from napari_medsynth.training.trained import choose_trained, exported_state
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from napari_medsynth.errors import EngineError
 from napari_medsynth.training.card import fresh_card
-from napari_medsynth.training.samples import Sample
+from napari_medsynth.training.data.samples import Sample
 from napari_medsynth.training.validate import Preview, Validation
 
 CPU = torch.device("cpu")

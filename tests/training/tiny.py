@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.models.patchgan import PatchGAN
 from napari_medsynth.training import TrainConfig
-from napari_medsynth.training.batch import MISSING, Batch
+from napari_medsynth.training.data.batch import MISSING, Batch
 from napari_medsynth.training.objectives.gan import (
     Adversarial,
     JudgedChannels,

@@ -15,9 +15,9 @@ from qtpy.QtWidgets import QApplication, QMenu
 
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import read_volume, write_volume
+from napari_medsynth.training.data.report import ContrastReport, SubjectReport
+from napari_medsynth.training.data.samples import Subject
 from napari_medsynth.training.job import DataConfig, TrainJob, job_from_json
-from napari_medsynth.training.report import ContrastReport, SubjectReport
-from napari_medsynth.training.samples import Subject
 from napari_medsynth.widgets import _cohort_read
 from napari_medsynth.widgets._cohort_read import CohortFound
 from napari_medsynth.widgets.parts.cohort_box import CohortBox

@@ -176,8 +176,8 @@ def test_what_is_no_number_is_left_out_of_the_mean():
 
 
 def test_verdict_of_the_guard_is_understood(box):
-    from napari_medsynth.training.stats import Interval
-    from napari_medsynth.training.verdict import Comparison, reach_verdict
+    from napari_medsynth.training.guard.stats import Interval
+    from napari_medsynth.training.guard.verdict import Comparison, reach_verdict
 
     comparison = Comparison(
         rows=verdict()["rows"],

@@ -14,8 +14,8 @@ import torch
 
 from napari_medsynth.errors import EngineError, WeightsError
 
+from .data.samples import SubjectSlices
 from .job import TrainJob
-from .samples import SubjectSlices
 
 Checkpoint = dict[str, Any]
 

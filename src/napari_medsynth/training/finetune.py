@@ -17,13 +17,13 @@ from napari_medsynth.catalogue import (
 from napari_medsynth.errors import EngineError
 
 from .card import fresh_card
+from .data.subjects import held_out_of, read_subjects
 from .events import Done, Event, Judged, Note
 from .folder import CHECKPOINT, JOB, VERDICT, is_first_process, open_folder, write_json
 from .job import SUFFIX, TrainJob
-from .subjects import held_out_of, read_subjects
 
 if TYPE_CHECKING:
-    from .verdict import Verdict
+    from .guard.verdict import Verdict
 
 Keep = Literal["better", "always", "never"]
 Steps = Generator[Event, str | None, Done]
@@ -172,7 +172,7 @@ def _judge_and_keep(job: TrainJob, folder: Path, done: Done, keep: Keep) -> Step
     is_better = verdict is not None and verdict.verdict == "better"
     if keep == "never" or (keep == "better" and not is_better):
         return done
-    from .keep import keep as install
+    from .guard.keep import keep as install
 
     pack = install(folder, verdict, id=job.id, title=job.title)
     return replace(done, kept=pack.card.id)
@@ -182,7 +182,7 @@ def _judge(
     job: TrainJob, folder: Path, done: Done
 ) -> Generator[Event, str | None, Verdict | None]:
     """Give the verdict, and write it into the folder; None if stopped."""
-    from .guard import contender_of, judge
+    from .guard.judge import contender_of, judge
 
     base, tuned = (
         contender_of(pack, device=job.learn.device)

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.errors import EngineError, WeightsError
 
-from .batch import Batch
 from .config import TrainConfig
+from .data.batch import Batch
 from .objectives import make_objective
 from .trained import choose_trained, exported_state
 

@@ -14,12 +14,12 @@ import torch
 from napari_medsynth.engine.device import free_memory, is_out_of_memory
 from napari_medsynth.errors import DeviceMemoryError, EngineError
 
-from .batch import Batch
-from .batches import Batches
 from .checkpoint import Checkpoint, digest_of, load_checkpoint
+from .data.batch import Batch
+from .data.batches import Batches
+from .data.gather import gather, mixture_of
 from .device import fabric_for, n_drawers
 from .events import Done, Event, Note, Step
-from .gather import gather, mixture_of
 from .job import TrainJob
 from .measure import choose_batch_size
 from .network import start_network

@@ -14,11 +14,11 @@ from torch import nn
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.engine.device import free_memory, is_out_of_memory
 
-from .batch import Batch
-from .batches import Batches, Mixture
+from .data.batch import Batch
+from .data.batches import Batches, Mixture
+from .data.gather import gather, mixture_of
 from .device import GIB, lone_fabric
 from .events import Estimated
-from .gather import gather, mixture_of
 from .job import TrainJob
 from .learner import Learner
 from .network import start_network

@@ -14,8 +14,6 @@ from torch import nn
 from napari_medsynth.catalogue import ModelCard, write_pack
 from napari_medsynth.engine.weights import state_to_numpy
 
-from .batch import Batch
-from .batches import Batches, Mixture
 from .card import recipe_facts
 from .checkpoint import (
     FORMAT,
@@ -26,12 +24,14 @@ from .checkpoint import (
     settings_of,
 )
 from .clock import Clock
+from .data.batch import Batch
+from .data.batches import Batches, Mixture
+from .data.samples import SubjectSlices
 from .device import any_of, choose_training_precision, memory_in_use
 from .events import Epoch, Estimated, Started, Step
 from .job import TrainJob
 from .learner import Learner, learning_rate
 from .network import base_pack
-from .samples import SubjectSlices
 from .watch import Watch
 
 CHECKPOINT, PACK, PREVIEW = "checkpoint.pt", "tuned.safetensors", "preview.npz"

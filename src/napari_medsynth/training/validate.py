@@ -17,9 +17,9 @@ from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.engine.metrics import psnr
 from napari_medsynth.errors import EngineError
 
-from .batch import Batch
-from .batches import as_batch, contrasts_of, fit_to
-from .samples import Sample, SubjectSlices
+from .data.batch import Batch
+from .data.batches import as_batch, contrasts_of, fit_to
+from .data.samples import Sample, SubjectSlices
 
 N_SLICES = 8  # of each subject and mask
 N_QUESTIONS = 96  # of all, unless there are more subjects and targets than that

@@ -11,8 +11,8 @@ from torch import nn
 
 from napari_medsynth.catalogue import ModelCard
 
+from .data.samples import SubjectSlices
 from .job import TrainJob
-from .samples import SubjectSlices
 from .validate import Preview, Validation
 
 

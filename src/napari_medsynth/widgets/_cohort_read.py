@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from napari_medsynth.catalogue import ModelCard
     from napari_medsynth.io import Volume
     from napari_medsynth.training import DataConfig
-    from napari_medsynth.training.report import SubjectReport
-    from napari_medsynth.training.samples import Subject
+    from napari_medsynth.training.data.report import SubjectReport
+    from napari_medsynth.training.data.samples import Subject
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +119,8 @@ def read_cohort(
     VolumeError
         If there is no subject that can be used.
     """
-    from napari_medsynth.training.cohort import find_subjects, split_subjects
-    from napari_medsynth.training.report import report_subjects
+    from napari_medsynth.training.data.cohort import find_subjects, split_subjects
+    from napari_medsynth.training.data.report import report_subjects
 
     data, card = question.data, question.card
     if question.volumes and question.staging is not None:

@@ -77,8 +77,8 @@ def _keep(
     from ._torch import load_torch
 
     load_torch()  # the guard rail's modules import it: seconds, but not of the window
-    from napari_medsynth.training.keep import keep
-    from napari_medsynth.training.verdict import Verdict
+    from napari_medsynth.training.guard.keep import keep
+    from napari_medsynth.training.guard.verdict import Verdict
 
     judged = Verdict.from_json(verdict) if verdict else None
     return keep(folder, judged, id=card_id, title=title)

@@ -24,8 +24,8 @@ def make_job(cohort: CohortBox, learn: LearnBox, job_id: str, folder: Path) -> T
     MedSynthError
         If the folder cannot be written.
     """
+    from napari_medsynth.training.data.subjects import write_report
     from napari_medsynth.training.job import TrainJob
-    from napari_medsynth.training.subjects import write_report
 
     data = cohort.data()
     layers = cohort.write_layers(folder)

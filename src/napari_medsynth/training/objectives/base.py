@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from napari_medsynth.catalogue import ModelCard
-from napari_medsynth.training.batch import Batch
 from napari_medsynth.training.config import TrainConfig
+from napari_medsynth.training.data.batch import Batch
 
 from .losses import mean_of_processes
 

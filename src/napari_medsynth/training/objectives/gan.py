@@ -23,8 +23,8 @@ from torch.nn import functional as F
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.models.blocks import set_norm_statistics
 from napari_medsynth.models.patchgan import PatchGAN
-from napari_medsynth.training.batch import MISSING, Batch
 from napari_medsynth.training.config import TrainConfig
+from napari_medsynth.training.data.batch import MISSING, Batch
 
 from .base import Losses, Player, add_losses, agreed_losses
 from .losses import Counts, count, supervised_losses

@@ -9,8 +9,8 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_medsynth.training.batch import Batch
 from napari_medsynth.training.config import TrainConfig
+from napari_medsynth.training.data.batch import Batch
 
 _RADIUS, _SIGMA = 5, 1.5  # window of SSIM [pixel], as in `engine.metrics.ssim`
 _C1, _C2 = 0.01**2, 0.03**2

@@ -7,8 +7,8 @@ from typing import Any
 from lightning_fabric import Fabric
 from torch import nn
 
-from napari_medsynth.training.batch import Batch
 from napari_medsynth.training.config import TrainConfig
+from napari_medsynth.training.data.batch import Batch
 
 from .base import Losses, Player, add_losses, agreed_losses
 from .losses import count, supervised_losses

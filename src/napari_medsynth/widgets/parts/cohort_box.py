@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari import Viewer
 
     from napari_medsynth.training import DataConfig
-    from napari_medsynth.training.report import SubjectReport
+    from napari_medsynth.training.data.report import SubjectReport
 
 _LAYER_EVENTS = ("inserted", "removed", "reordered", "renamed", "metadata")
 

@@ -22,8 +22,8 @@ from .cohort_words import is_gap
 from .thumbnails import dot, picture, strip
 
 if TYPE_CHECKING:
-    from napari_medsynth.training.report import SubjectReport
-    from napari_medsynth.training.samples import Subject
+    from napari_medsynth.training.data.report import SubjectReport
+    from napari_medsynth.training.data.samples import Subject
 
 TRAIN, HELD_OUT, LEFT_OUT, UNUSABLE = "train", "held out", "left out", "unusable"
 ROLES = (TRAIN, HELD_OUT, LEFT_OUT)

@@ -15,11 +15,11 @@ from napari_medsynth.engine.slices import PLANES, frame_slices
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import Study, Volume, read_volume
 from napari_medsynth.prepare import register, to_grid
+from napari_medsynth.training.config import TrainConfig
 
 from .augment import varied
 from .cache import SHARED, Stack, StackCache
 from .cohort import why_unusable
-from .config import TrainConfig
 from .samples import Images, Sample, Subject, contrasts_of
 
 _FOREGROUND, _MIN_SHARE = -0.9, 0.02  # intensity; share of a slice

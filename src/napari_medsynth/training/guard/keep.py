@@ -21,9 +21,9 @@ from napari_medsynth.catalogue import (
     write_pack,
 )
 from napari_medsynth.errors import CardError, MedSynthError
+from napari_medsynth.training.folder import JOB, REPORT, read_json
+from napari_medsynth.training.job import SUFFIX, WHO, TrainJob, job_from_json
 
-from .folder import JOB, REPORT, read_json
-from .job import SUFFIX, WHO, TrainJob, job_from_json
 from .verdict import MEASURES, Row, Verdict
 
 PACK = "tuned.safetensors"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_medsynth.training.masks import random_mask
+from napari_medsynth.training.data.masks import random_mask
 
 PRESENT = np.array([True, True, False, True])
 ALL = np.ones(4, bool)

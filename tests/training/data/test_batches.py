@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from napari_medsynth.errors import VolumeError
-from napari_medsynth.training.batches import Batches, Mixture, fit_to
 from napari_medsynth.training.card import fresh_card
-from napari_medsynth.training.gather import gather, mixture_of
-from napari_medsynth.training.samples import Sample
+from napari_medsynth.training.data.batches import Batches, Mixture, fit_to
+from napari_medsynth.training.data.gather import gather, mixture_of
+from napari_medsynth.training.data.samples import Sample
 
 
 class Numbered:

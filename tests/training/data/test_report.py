@@ -11,10 +11,10 @@ import pytest
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import Volume, write_volume
-from napari_medsynth.training.cohort import find_subjects
+from napari_medsynth.training.data.cohort import find_subjects
+from napari_medsynth.training.data.report import report_subjects, thumbnail
+from napari_medsynth.training.data.samples import Subject
 from napari_medsynth.training.job import DataConfig
-from napari_medsynth.training.report import report_subjects, thumbnail
-from napari_medsynth.training.samples import Subject
 
 SHAPE, SPACING = (16, 40, 36), (4.0, 2.0, 2.0)
 CARD = ModelCard(

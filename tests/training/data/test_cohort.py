@@ -14,13 +14,13 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.errors import VolumeError
-from napari_medsynth.training.cohort import (
+from napari_medsynth.training.data.cohort import (
     find_subjects,
     split_subjects,
     why_unusable,
 )
+from napari_medsynth.training.data.samples import Subject
 from napari_medsynth.training.job import DataConfig
-from napari_medsynth.training.samples import Subject
 
 CONTRASTS = ("T1", "T2", "PD", "FLAIR")
 
@@ -335,7 +335,7 @@ def test_what_a_subject_lacks_is_named(is_unified, contrasts, targets, reason):
 
 def test_looking_at_data_needs_no_torch():
     code = (
-        "import sys; from napari_medsynth.training import cohort, report; "
+        "import sys; from napari_medsynth.training.data import cohort, report; "
         "sys.exit('torch' in sys.modules)"
     )
 

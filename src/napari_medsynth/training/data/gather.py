@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.errors import VolumeError
+from napari_medsynth.training.events import Note
+from napari_medsynth.training.job import TrainJob
 
 from .batches import Mixture
 from .cohort import find_subjects, split_subjects
-from .events import Note
-from .job import TrainJob
 from .samples import Subject, SubjectSlices, contrasts_of
 from .simulated import SimulatedSlices
 from .slices import RealSlices

@@ -17,11 +17,11 @@ from napari_medsynth.engine.slices import PLANES, frame_slices
 from napari_medsynth.engine.sources import gather_sources
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import Volume, read_study, write_volume
-from napari_medsynth.training import slices
-from napari_medsynth.training.cache import Stack, StackCache
 from napari_medsynth.training.config import TrainConfig
-from napari_medsynth.training.samples import Subject
-from napari_medsynth.training.slices import RealSlices
+from napari_medsynth.training.data import slices
+from napari_medsynth.training.data.cache import Stack, StackCache
+from napari_medsynth.training.data.samples import Subject
+from napari_medsynth.training.data.slices import RealSlices
 
 STILL = TrainConfig(affine=0, intensity=0)
 CARD = ModelCard(

@@ -14,7 +14,7 @@ from napari_medsynth.catalogue import (
     write_pack,
 )
 from napari_medsynth.errors import CardError, WeightsError
-from napari_medsynth.training.keep import (
+from napari_medsynth.training.guard.keep import (
     RESTRICTED,
     Counts,
     describe_data,
@@ -22,7 +22,7 @@ from napari_medsynth.training.keep import (
     keep,
     quality_rows,
 )
-from napari_medsynth.training.verdict import Comparison, reach_verdict
+from napari_medsynth.training.guard.verdict import Comparison, reach_verdict
 
 NAMES = ("Erika-Muster", "sub-4711", "GRANDMA_1931")
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.errors import VolumeError
+from napari_medsynth.training.config import TrainConfig
 
 from .batch import MISSING, Batch
-from .config import TrainConfig
 from .masks import Mask, random_mask
 from .samples import (
     Images,

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from napari_medsynth.training.stats import Interval, paired_interval
+from napari_medsynth.training.guard.stats import Interval, paired_interval
 
 
 def test_mean_counts_each_subject_once():

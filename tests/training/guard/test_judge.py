@@ -11,11 +11,13 @@ from napari_medsynth.engine import predict
 from napari_medsynth.engine.weights import forget_models
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import Study, Volume
-from napari_medsynth.training import DataConfig, guard, slices
-from napari_medsynth.training.cohort import find_subjects, split_subjects
-from napari_medsynth.training.comparison import exhausted, telling_slices
-from napari_medsynth.training.guard import Contender, contender_of, judge
-from napari_medsynth.training.samples import Subject
+from napari_medsynth.training import DataConfig
+from napari_medsynth.training.data import slices
+from napari_medsynth.training.data.cohort import find_subjects, split_subjects
+from napari_medsynth.training.data.samples import Subject
+from napari_medsynth.training.guard import judge as guard
+from napari_medsynth.training.guard.comparison import exhausted, telling_slices
+from napari_medsynth.training.guard.judge import Contender, contender_of, judge
 
 NAMES = ("T1", "T2", "PD")
 CARD = ModelCard(

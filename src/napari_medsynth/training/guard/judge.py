@@ -11,12 +11,12 @@ import numpy as np
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import Study
 from napari_medsynth.simulate import MODALITIES, sample_study
+from napari_medsynth.training.data.samples import Subject, contrasts_of
+from napari_medsynth.training.data.slices import on_one_grid, read_contrast
+from napari_medsynth.training.events import Judging
 
 from .comparison import Contender, Scores, compare
 from .comparison import contender_of as contender_of
-from .events import Judging
-from .samples import Subject, contrasts_of
-from .slices import on_one_grid, read_contrast
 from .trials import Trial, list_trials, n_leave_one_out
 from .verdict import MEASURES, Comparison, Row, Verdict, reach_verdict
 

@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from napari_medsynth.catalogue import ModelCard
+from napari_medsynth.training.events import Event, Note, SubjectRead
+from napari_medsynth.training.folder import (
+    REPORT,
+    is_first_process,
+    read_json,
+    write_json,
+)
+from napari_medsynth.training.job import TrainJob
 
 from .cohort import find_subjects, split_subjects
-from .events import Event, Note, SubjectRead
-from .folder import REPORT, is_first_process, read_json, write_json
-from .job import TrainJob
 from .report import SubjectReport, report_subjects
 from .samples import Subject, contrasts_of
 

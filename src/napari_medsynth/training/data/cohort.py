@@ -10,8 +10,8 @@ from pathlib import Path
 
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.errors import VolumeError
+from napari_medsynth.training.job import DataConfig
 
-from .job import DataConfig
 from .samples import Subject, contrasts_of
 from .scans import Group, chosen, find_groups
 

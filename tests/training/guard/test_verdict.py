@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from napari_medsynth.training.stats import Interval
-from napari_medsynth.training.verdict import (
+from napari_medsynth.training.guard.stats import Interval
+from napari_medsynth.training.guard.verdict import (
     Comparison,
     Verdict,
     decide,

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from napari_medsynth.catalogue import ModelCard
-from napari_medsynth.training.trials import Trial, list_trials, n_leave_one_out
+from napari_medsynth.training.guard.trials import Trial, list_trials, n_leave_one_out
 
 NAMES = ("T1", "T2", "PD", "FLAIR")
 UNIFIED = ModelCard(

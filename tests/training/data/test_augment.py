@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from napari_medsynth.catalogue import ModelCard
-from napari_medsynth.training.augment import varied
-from napari_medsynth.training.batches import Batches, Mixture
 from napari_medsynth.training.config import TrainConfig
-from napari_medsynth.training.samples import Sample
+from napari_medsynth.training.data.augment import varied
+from napari_medsynth.training.data.batches import Batches, Mixture
+from napari_medsynth.training.data.samples import Sample
 
 CARD = ModelCard(
     id="x",

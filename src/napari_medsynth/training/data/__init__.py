@@ -1,0 +1,1 @@
+"""What is learnt from: subjects, slices, batches. Only batches need torch."""

@@ -1,0 +1,1 @@
+"""The guard rail: tuned against base, the verdict, and what is kept."""
