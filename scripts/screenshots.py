@@ -105,16 +105,19 @@ def finetune() -> None:
         viewer.open(folder / "T1.nii.gz", plugin="napari-medsynth", layer_type="image")
         _, dock = viewer.window.add_plugin_dock_widget("napari-medsynth", "Fine-tune")
         dock.settle()
-        _finetune_steps(viewer, dock, Path(name) / "cohort")
+        os.chdir(name)  # the picture shows no path of this machine
+        _finetune_steps(viewer, dock, "cohort")
         viewer.close()
 
 
-def _finetune_steps(viewer: object, dock: object, folder: Path) -> None:
-    dock.cohort_box.source.choose("folder", str(folder))
+def _finetune_steps(viewer: object, dock: object, folder: str) -> None:
+    dock.cohort_box.source.choose("folder", folder)
     dock.cohort_box.read()
     wait_until(lambda: not dock.cohort_box.reason())
     take(viewer, "finetune-data")
-    dock.learn_box.preset_combo.setCurrentText("quick look")
+    presets = dock.learn_box.preset_combo
+    presets.setCurrentText("quick look")
+    presets.textActivated.emit("quick look")  # as if the user had chosen it
     dock.training.moved_to.emit(dock.learn_box)
     take(viewer, "finetune-learn")
     dock.watch_box.start_button.click()

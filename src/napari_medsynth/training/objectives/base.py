@@ -11,7 +11,6 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.training.config import TrainConfig
 from napari_medsynth.training.data.batch import Batch
 
@@ -37,38 +36,6 @@ class Objective(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where `state_dict` was called."""
-
-
-def make_objective(
-    config: TrainConfig,
-    generator: nn.Module,
-    fabric: Fabric,
-    *,
-    card: ModelCard,
-    targets: tuple[str, ...] = (),
-) -> Objective:
-    """Give the objective that `config` names.
-
-    Parameters
-    ----------
-    config : TrainConfig
-    generator : Module
-        The network; only its parameters that require gradients are trained.
-    fabric : Fabric
-        Device, precision and processes.
-    card : ModelCard
-        What the channels of the network are.
-    targets : tuple of str
-        Outputs that are learnt; () for all.
-    """
-    from .supervised import Supervised
-
-    if config.objective == "gan":
-        from .gan import Adversarial, judged_channels
-
-        channels = judged_channels(card, targets)
-        return Adversarial(config, generator, fabric, channels=channels)
-    return Supervised(config, generator, fabric)
 
 
 class Player:

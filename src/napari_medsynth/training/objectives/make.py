@@ -1,0 +1,41 @@
+"""The objective that a configuration names."""
+
+from __future__ import annotations
+
+from lightning_fabric import Fabric
+from torch import nn
+
+from napari_medsynth.catalogue import ModelCard
+from napari_medsynth.training.config import TrainConfig
+
+from .base import Objective
+from .gan import Adversarial, judged_channels
+from .supervised import Supervised
+
+
+def make_objective(
+    config: TrainConfig,
+    generator: nn.Module,
+    fabric: Fabric,
+    *,
+    card: ModelCard,
+    targets: tuple[str, ...] = (),
+) -> Objective:
+    """Give the objective that `config` names.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    generator : Module
+        The network; only its parameters that require gradients are trained.
+    fabric : Fabric
+        Device, precision and processes.
+    card : ModelCard
+        What the channels of the network are.
+    targets : tuple of str
+        Outputs that are learnt; () for all.
+    """
+    if config.objective == "gan":
+        channels = judged_channels(card, targets)
+        return Adversarial(config, generator, fabric, channels=channels)
+    return Supervised(config, generator, fabric)
