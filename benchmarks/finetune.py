@@ -40,7 +40,7 @@ from napari_medsynth.training.guard.judge import contender_of, judge
 from napari_medsynth.training.guard.verdict import Verdict
 from napari_medsynth.training.loop import gather, mixture_of, train
 from napari_medsynth.training.network import start_network
-from napari_medsynth.training.objectives.losses import supervised_losses
+from napari_medsynth.training.objectives.losses import Counts, supervised_losses
 from napari_medsynth.training.presets import apply_preset
 
 BASE = "resvit-starter"
@@ -209,7 +209,7 @@ def plain_loop(subject: Subject, learn: TrainConfig) -> float:
     card, model = start_network(job)
     place = choose_device(learn.device)
     model = model.to(place).eval()  # as the starter's norms are trained
-    train_on, _ = gather(job, card)
+    train_on, *_ = gather(job, card)
     batches = Batches(learn, card, mixture_of(job, card, train_on), batch_size=4)
     adam = torch.optim.Adam(model.parameters(), lr=learn.learning_rate)
     start = 0.0
@@ -217,7 +217,10 @@ def plain_loop(subject: Subject, learn: TrainConfig) -> float:
         if number == 6:
             start = time.perf_counter()
         batch = batches[number].to(place)
-        loss = supervised_losses(model(batch.sources), batch, learn)["total"]
+        n = torch.tensor(float(len(batch)), device=place)
+        counts = Counts(n, batch.wanted.sum(), batch.given.sum())
+        output = model(batch.sources)
+        loss = supervised_losses(output, batch, learn, counts)["total"]
         adam.zero_grad()
         loss.backward()
         adam.step()

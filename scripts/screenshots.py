@@ -122,6 +122,7 @@ def _finetune_steps(viewer: object, dock: object, folder: str) -> None:
     take(viewer, "finetune-learn")
     dock.watch_box.start_button.click()
     wait_until(lambda: "epoch 2" in dock.watch_box.log.toPlainText().lower())
+    dock.watch_box.look_button.click()
     dock.training.moved_to.emit(dock.watch_box)
     take(viewer, "finetune-watch")
     wait_until(lambda: not dock.is_busy)

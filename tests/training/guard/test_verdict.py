@@ -156,3 +156,11 @@ def test_verdict_survives_json():
     verdict = reach_verdict(comparison([1.0, 2.0]), own_task, notes=["a note"])
 
     assert Verdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
+
+
+def test_what_cannot_be_seen_is_said_to_be_so():
+    verdict = reach_verdict(comparison([0.01, 0.012, 0.011, 0.013]), NOTHING)
+
+    assert verdict.verdict == "not distinguishable"
+    assert "Less than 0.05 dB cannot be seen." in verdict.sentence
+    assert "contradicts" not in verdict.sentence

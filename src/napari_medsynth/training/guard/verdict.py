@@ -200,9 +200,10 @@ def _finding(verdict: str, differences: Differences, n_subjects: int) -> str:
         verdict, "Not distinguishable from"
     )
     text = f"{word} the base model on {_people(n_subjects)}: {', '.join(numbers)}."
-    worse = _contradicting(differences)
+    if verdict == UNCLEAR and abs(psnr.mean) < SMALLEST_EFFECT:
+        return f"{text} Less than {SMALLEST_EFFECT} dB cannot be seen."
     if verdict == UNCLEAR and psnr.is_above_zero:
-        names = " and ".join(measure.upper() for measure in worse)
+        names = " and ".join(m.upper() for m in _contradicting(differences))
         text += f" PSNR is better, but {names} contradicts."
     return text
 
