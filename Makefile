@@ -54,6 +54,7 @@ screenshots: $(INSTALLED)  ## Take the pictures of the README and of docs/
 bench: $(INSTALLED)  ## Measure speed, memory and quality (minutes)
 	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/starter_quality.py
+	$(BIN)/python benchmarks/finetune.py
 	@scripts/with_screen.sh $(BIN)/python benchmarks/responsiveness.py
 
 install: $(INSTALLED)  ## Create the environment only
