@@ -16,14 +16,14 @@ SITE_SEQUENCES = {
     "PD": Sequence("spin echo", 2200, 35),
     "FLAIR": Sequence("inversion recovery", 7000, 150, ti=1900),
 }
-SITE_SETTINGS = ScanSettings(bias=0.2, noise=0.03, is_random_protocol=False)
+SITE_SETTINGS = ScanSettings(bias=0.12, noise=0.03, is_random_protocol=False)
 FIRST_SEED = 810_001  # of no training or test data of ours
 
 
 def site_studies(n: int, *, first_seed: int = FIRST_SEED) -> Iterator[Study]:
     """Give subjects of a site whose scanner is like none of the starter's training.
 
-    For trying out fine-tuning: other TE, TR and TI, three times the bias field and half
+    For trying out fine-tuning: other TE, TR and TI, twice the bias field and half
     as much noise again; all else as `simulate_study`.
 
     Parameters

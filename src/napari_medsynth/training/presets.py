@@ -13,12 +13,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         # Minutes, on a laptop too: is this worth while?
         "quick look": {
-            "epochs": 3,
-            "steps_per_epoch": 60,
-            "learning_rate": 2e-4,
-            "trained": "decoder",
+            "epochs": 4,
+            "steps_per_epoch": 100,
+            "learning_rate": 5e-4,
+            "trained": "everything",
             "warmup_steps": 10,
-            "ema": 0.95,
+            "ema": 0.98,
             "patience": 0,
             "affine": 0.5,
             "intensity": 0.5,
