@@ -72,7 +72,8 @@ def _affine(fixed: sitk.Image, moving: sitk.Image) -> sitk.Transform:
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(48)
     method.SetMetricSamplingStrategy(method.REGULAR)
-    method.SetMetricSamplingPercentage(0.2)
+    method.SetMetricSamplingPercentage(0.2, 1)
+    method.SetNumberOfThreads(1)  # sums in another order move the mask, and the scores
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(2.0, 1e-3, 200)
     method.SetOptimizerScalesFromPhysicalShift()
