@@ -82,7 +82,7 @@ def test_the_recipes_of_the_starter_are_valid(monkeypatch, name):
     ("text", "sentence"),
     [
         (MINIMAL + "[learn]\nepoch = 3\n", r"no setting learn\.epoch"),
-        (MINIMAL + 'titel = "A"\n', r"no setting titel \(is it title\?\)"),
+        (MINIMAL + 'titl = "A"\n', r"no setting titl \(is it title\?\)"),
         (MINIMAL + "[learn]\nepochs = 0\n", r"learn\.epochs: it should be .* got 0"),
         (MINIMAL + '[learn]\nepochs = "many"\n', r"learn\.epochs.*got 'many'"),
         (MINIMAL + '[learn]\nprecision = "fp8"\n', r"'fp32' or 'bf16', got 'fp8'"),

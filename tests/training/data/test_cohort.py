@@ -193,11 +193,11 @@ def test_dicom_series_are_told_apart_in_one_folder_or_several(tmp_path):
         for number, name in enumerate(("t1_mprage", "t2_tse", "localizer"), start=1):
             series = generate_uid()
             for i in range(2):
-                folder = tmp_path / person / (f"SER{number}" if person == "bob" else "")
+                folder = tmp_path / person / (f"S{number}" if person == "bob" else "")
                 path = folder / f"IM{number}{i}"
                 write_dicom(path, name, series=series, study=study)
-    (tmp_path / "bob" / "SER9").mkdir()
-    (tmp_path / "bob" / "SER9" / "IM").write_bytes(b"\0" * 128 + b"DICM nonsense")
+    (tmp_path / "bob" / "S9").mkdir()
+    (tmp_path / "bob" / "S9" / "IM").write_bytes(b"\0" * 128 + b"DICM nonsense")
 
     assert found(tmp_path) == {
         "ann": {"T1": "ann/IM10", "T2": "ann/IM20"},
