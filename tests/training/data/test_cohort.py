@@ -201,7 +201,7 @@ def test_dicom_series_are_told_apart_in_one_folder_or_several(tmp_path):
 
     assert found(tmp_path) == {
         "ann": {"T1": "ann/IM10", "T2": "ann/IM20"},
-        "bob": {"T1": "bob/SER1/IM10", "T2": "bob/SER2/IM20"},
+        "bob": {"T1": "bob/S1/IM10", "T2": "bob/S2/IM20"},
     }
 
 
