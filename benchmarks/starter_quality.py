@@ -54,7 +54,7 @@ def subjects(shared: Path | None) -> Iterator[tuple[str, list[Study]]]:
     yield "simulated", [simulate_study(seed) for seed in HELD_OUT_SEEDS]
     if shared is None:
         return
-    yield "real ms_longitudinal_p04 (never looked at)", [longitudinal(shared)]
+    yield "real ms_longitudinal_p04 (held out)", [longitudinal(shared)]
     yield "real ms_lesjak_p07 (validation)", [lesjak(shared)]
     yield "real stroke_cstar (trained on)", [stroke(shared)]
 
