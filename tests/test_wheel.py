@@ -101,6 +101,7 @@ def test_napari_finds_the_plugin(installed):
 @pytest.mark.slow
 def test_no_qt_binding_is_required(installed):
     base = [one for one in installed["requires"] if "extra ==" not in one]
+    base = [one for one in base if not one.startswith("pyqtgraph")]  # uses any binding
     assert any(one.startswith("napari") for one in base)
     assert not [one for one in base if one.lower().startswith(QT) or "[" in one]
 
