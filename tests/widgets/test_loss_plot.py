@@ -146,6 +146,14 @@ def test_log_scale_survives_a_loss_of_zero_or_less(plot):
     plot.draw()
     plot.canvas.grab()
 
+    for name in (
+        "total",
+        "l1",
+    ):  # the curve goes on, and what has no logarithm is a gap
+        drawn = plot.canvas._curves[name].getData()[1]
+        assert np.isfinite(drawn).any()
+        assert not np.isposinf(drawn).any()
+
 
 def test_the_mouse_reads_values(plot, qtbot):
     box = plot.canvas._plots[""].vb
