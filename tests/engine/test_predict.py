@@ -1,6 +1,5 @@
 import json
 import logging
-import sys
 
 import numpy as np
 import pytest
@@ -8,7 +7,7 @@ import torch
 from torch import nn
 
 from napari_medsynth.catalogue import ModelCard
-from napari_medsynth.engine import Progress, batches, network, predict
+from napari_medsynth.engine import Progress, batches, network, predict, slice_network
 from napari_medsynth.engine import predict as predict_function
 from napari_medsynth.errors import (
     CardError,
@@ -479,7 +478,7 @@ def test_a_full_gpu_leaves_the_work_to_the_cpu(only_t1, monkeypatch):
     """The "GPU" is simulated: its network fails, the CPU's does not."""
     full = Failing(RuntimeError("MPS backend out of memory"))
     on = {"mps": full, "cpu": Copy()}
-    module = sys.modules[predict.__module__]
+    module = slice_network
     monkeypatch.setattr(module, "choose_device", lambda _: torch.device("mps"))
     monkeypatch.setattr(
         module, "network_for", lambda card, device, precision: on[device.type]

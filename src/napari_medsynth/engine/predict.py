@@ -6,7 +6,6 @@ from collections.abc import Collection, Generator, Iterable
 from contextlib import ExitStack
 from functools import partial
 
-import torch
 from torch import nn
 
 from napari_medsynth.catalogue import ModelCard
@@ -15,13 +14,13 @@ from napari_medsynth.io import Study
 
 from .attention import AttentionRecorder
 from .batches import BatchRunner
-from .device import choose_device, choose_precision
 from .drawing import Drawing
-from .network import evaluating, has_attention, network_for, ready
+from .network import evaluating, has_attention
+from .prepared import prepare_study
 from .progress import Progress, Result
 from .provenance import describe
-from .slices import frame_slices, slice_indices
-from .sources import gather_sources
+from .slice_network import choose_network, network_on
+from .slices import slice_indices
 
 __all__ = ["Progress", "Result", "predict"]
 
@@ -97,24 +96,18 @@ def predict(
     DeviceMemoryError
         If one slice on the CPU needs more memory than there is.
     """
-    targets, sources = _resolve(study, card, targets, sources)
-    gathered = gather_sources(study, card, sources)
-    frame = frame_slices(
-        gathered.reference,
-        plane,
-        size_multiple=card.size_multiple,
-        spacing=card.spacing,
-    )
-    indices = slice_indices(slices, gathered.reference.shape[frame.axis])
-    drawing = Drawing(gathered, targets, frame, indices)
+    prepared = prepare_study(study, card, targets=targets, sources=sources, plane=plane)
+    gathered, frame = prepared.sources, prepared.frame
+    indices = slice_indices(slices, prepared.n_slices)
+    drawing = Drawing(gathered, prepared.targets, frame, indices)
     recorder = AttentionRecorder(attention) if attention else None
-    chosen = _choose(card, model, device, precision)
+    chosen = choose_network(card, model, device, precision)
     yield Progress(0, len(indices))
     with ExitStack() as stack:
         if model is not None:
             stack.enter_context(evaluating(model))
         runner = BatchRunner(
-            partial(_network, card, model),
+            partial(network_on, card, model),
             *chosen,
             frame=frame,
             missing=gathered.missing,
@@ -128,7 +121,7 @@ def predict(
         provenance = describe(
             card,
             gathered,
-            targets=targets,
+            targets=prepared.targets,
             plane=plane,
             slices=indices,
             device=str(runner.device),
@@ -136,61 +129,3 @@ def predict(
             messages=messages,
         )
     return drawing.result(provenance)
-
-
-def _resolve(
-    study: Study,
-    card: ModelCard,
-    targets: Collection[str] | None,
-    sources: Collection[str] | None,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Fill in the defaults; refuse what the model cannot do."""
-    if card.spatial_dims != 2:
-        raise CardError(
-            f"{card.title} needs a 3D engine, and napari-medsynth runs models of "
-            "slices only: choose one of those."
-        )
-    if targets is None:
-        targets = [modality for modality in card.outputs if modality not in study]
-    if sources is None:
-        sources = [modality for modality in card.inputs if modality in study]
-    sources = [modality for modality in sources if modality not in targets]
-    if reason := card.why_not(sources, targets):
-        raise CardError(reason)
-    return tuple(dict.fromkeys(targets)), tuple(dict.fromkeys(sources))
-
-
-def _choose(
-    card: ModelCard, model: nn.Module | None, device: str, precision: str
-) -> tuple[torch.device, str]:
-    """Choose device and precision; a given model stays what it is on "auto"."""
-    if model is None:
-        chosen = choose_device(device)
-        return chosen, choose_precision(
-            precision,
-            chosen,
-            n_parameters=card.parameters or None,
-            norm_statistics=card.norm_statistics,
-        )
-    chosen = _home(model) if device == "auto" else choose_device(device)
-    precision = "fp32" if precision == "auto" else precision
-    return chosen, choose_precision(precision, chosen)
-
-
-def _network(
-    card: ModelCard, model: nn.Module | None, device: torch.device, precision: str
-) -> nn.Module:
-    if model is None:
-        return network_for(card, device, precision)
-    is_there = (device.type, device.index or 0) == (
-        _home(model).type,
-        _home(model).index or 0,
-    )
-    return (
-        model if is_there and precision == "fp32" else ready(model, device, precision)
-    )
-
-
-def _home(model: nn.Module) -> torch.device:
-    parameter = next(model.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device
