@@ -23,6 +23,8 @@ LEVELS = (
     ("io", "catalogue", "models"),
     ("prepare", "simulate"),
     ("engine",),
+    ("evaluate",),
+    ("explain", "trust"),
     ("training",),
     ("doctor",),
     ("widgets",),
@@ -39,8 +41,9 @@ QT = (
     *("magicgui", "pyqtgraph", "qtpy", "superqt", "vispy"),
 )
 ANYWHERE = {
-    "torch": {"models", "engine", "training"},
-    "scipy": {"prepare", "simulate", "engine", "training"},
+    "torch": {"models", "engine", "explain", "trust", "training"},
+    "scipy": {"prepare", "simulate", "engine", "evaluate", "explain", "trust"}
+    | {"training"},
     "SimpleITK": {"prepare", "engine"},
     "napari": {"widgets"},
     **{binding: {"widgets"} for binding in QT},
@@ -56,7 +59,7 @@ IN_FUNCTIONS = {
     **{binding: {"demo", "doctor"} for binding in QT},
 }
 # What imports torch when it is imported: not at the top of a part without torch.
-HEAVY_PARTS = {"models", "engine", "training"}
+HEAVY_PARTS = {"models", "engine", "evaluate", "explain", "trust", "training"}
 LIGHT_PARTS = {"io", "catalogue", "prepare", "simulate", "widgets", "cli", "demo"}
 # ... but for these modules of them, which BUDGETS checks.
 LIGHT_MODULES = (
