@@ -9,10 +9,13 @@ from napari.layers import Image
 
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import layer_data
+from napari_medsynth.io.geometry import layer_transform
 from napari_medsynth.io.layer_data import volume_from_layer_data
 from napari_medsynth.io.modality import guess_modality
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari.layers import Layer
 
     from napari_medsynth.io import Volume
@@ -60,6 +63,28 @@ def like(layer: Layer) -> dict[str, Any]:
         "translate": layer_data.vector(corner / per_unit),
         "units": units[:1] * lead + units,
         "axis_labels": ("S",) * lead + tuple(layer.axis_labels)[-3:],
+    }
+
+
+def over(volume: Volume, reference: Volume, place: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the arguments of ``add_image`` that lay `volume` over another grid's layer.
+
+    Parameters
+    ----------
+    volume : Volume
+        On any grid of the same world and obliquity: a coarse map, say.
+    reference : Volume
+        The volume of the layer, as `volume_from_layer` gives it.
+    place : mapping
+        ``like(layer)``.
+    """
+    mm_per_unit = np.divide(reference.spacing, place["scale"])
+    transform = layer_transform(volume)
+    return {
+        "scale": tuple(np.divide(transform["scale"], mm_per_unit).tolist()),
+        "translate": tuple(np.divide(transform["translate"], mm_per_unit).tolist()),
+        "units": place["units"],
+        "axis_labels": place["axis_labels"],
     }
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from napari.utils import progress
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_medsynth.io.geometry import layer_metadata, layer_transform
+from napari_medsynth.io.geometry import layer_metadata
 
 from ._growing import GrowingLayer
-from ._layers import unique_name
+from ._layers import over, unique_name
 from ._request import Request, run_request
 from ._turns import Turns
 from ._worker import Slots, start_worker, tell_error
@@ -170,8 +170,6 @@ class SynthesisRun(QObject):
     def _add_attention(self, name: str, volume: Volume, *, is_visible: bool) -> None:
         """Lay an attention map over the anatomy, coarse as it is."""
         request = self._request
-        mm_per_unit = np.divide(request.reference.spacing, request.place["scale"])
-        place = layer_transform(volume)
         metadata = {**layer_metadata(volume), "modality": "", "role": "attention"}
         self._viewer.add_image(
             volume.data[0],
@@ -183,10 +181,7 @@ class SynthesisRun(QObject):
             opacity=0.6,
             contrast_limits=_limits_of(volume.data[0]),
             interpolation2d="linear",
-            scale=np.divide(place["scale"], mm_per_unit),
-            translate=np.divide(place["translate"], mm_per_unit),
-            units=request.place["units"],
-            axis_labels=request.place["axis_labels"],
+            **over(volume, request.reference, request.place),
         )
 
 
