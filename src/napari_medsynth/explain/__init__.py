@@ -1,16 +1,38 @@
-"""Where a model looked, and what it used. Imports torch: not before something runs."""
+"""Where a model looked, and what it used.
 
-from .maps import ATTENTION_METHODS, MapSource, attention_map
-from .query import Query, query_at
-from .record import SliceRecord, place_maps, record_slice
+Submodules are loaded when something of them is used: `METHODS` needs no torch.
+"""
 
-__all__ = [
-    "ATTENTION_METHODS",
-    "MapSource",
-    "Query",
-    "SliceRecord",
-    "attention_map",
-    "place_maps",
-    "query_at",
-    "record_slice",
-]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "ATTENTION_METHODS": "methods",
+    "METHODS": "methods",
+    "HeadStatistic": "heads",
+    "MapSource": "methods",
+    "Method": "methods",
+    "PathStrength": "paths",
+    "Query": "query",
+    "SliceRecord": "record",
+    "attention_map": "maps",
+    "difference": "volumes",
+    "head_statistics": "heads",
+    "map_volume": "volumes",
+    "path_strengths": "paths",
+    "path_strengths_of": "paths",
+    "place_maps": "record",
+    "query_at": "query",
+    "rank_correlation": "similarity",
+    "record_slice": "record",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,50 +10,14 @@ from torch import Tensor
 
 from napari_medsynth.errors import EngineError
 
+from .methods import ATTENTION_METHODS, MapSource
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from .query import Query
     from .record import SliceRecord
-
-ATTENTION_METHODS = ("rollout", "chain", "mean", "layer", "head")
-
-
-@dataclass(frozen=True)
-class MapSource:
-    """Which attention a map shows.
-
-    Parameters
-    ----------
-    method : str
-        One of `ATTENTION_METHODS`:
-
-        - "rollout": the layers of a block multiplied, with the identity: (A + I) / 2;
-        - "chain": the same without the identity;
-        - "mean": their mean, over layers and heads;
-        - "layer": one layer, mean over heads;
-        - "head": one head of one layer.
-    block : str
-        ART block, "art_1"; "" is the mean over all of them.
-    layer, head : int
-        Counted from 0; of "layer" and "head" only.
-    """
-
-    method: str = "rollout"
-    block: str = ""
-    layer: int = 0
-    head: int = 0
-
-    @property
-    def title(self) -> str:
-        """For captions: "rollout art_1", "head art_6 layer 3 head 2"."""
-        parts = [self.method, self.block or "all blocks"]
-        if self.method in ("layer", "head"):
-            parts.append(f"layer {self.layer + 1}")
-        if self.method == "head":
-            parts.append(f"head {self.head + 1}")
-        return " ".join(parts)
 
 
 def attention_map(
