@@ -1,8 +1,20 @@
 import numpy as np
 import pytest
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.metrics import (
+    normalized_root_mse,
+    peak_signal_noise_ratio,
+    structural_similarity,
+)
 
-from napari_medsynth.engine.metrics import compare, foreground, mae, psnr, ssim
+from napari_medsynth.engine.metrics import (
+    compare,
+    foreground,
+    mae,
+    nmse,
+    psnr,
+    rmse,
+    ssim,
+)
 from napari_medsynth.errors import VolumeError
 
 
@@ -20,6 +32,11 @@ def test_hand_made_numbers():
     assert mae(guess, truth) == pytest.approx(0.1)
     assert psnr(guess, truth, data_range=10.0) == pytest.approx(40.0)
     assert mae(guess, truth, data_range=10.0) == pytest.approx(0.01)
+    uneven = np.array([[3.0, 4.0], [0.0, 0.0]])
+    assert rmse(uneven, truth) == pytest.approx(2.5)
+    assert rmse(uneven, truth, data_range=10.0) == pytest.approx(0.25)
+    assert nmse(truth, uneven) == pytest.approx(1.0)
+    assert nmse(uneven + 1, uneven) == pytest.approx(4 / 25)
 
 
 def test_equal_images_are_perfect(pair):
@@ -34,6 +51,20 @@ def test_psnr_is_that_of_scikit_image(pair):
     expected = peak_signal_noise_ratio(pair[1], pair[0], data_range=1.0)
 
     assert psnr(*pair) == pytest.approx(expected)
+
+
+def test_rmse_and_nmse_are_those_of_scikit_image(pair):
+    guess, truth = pair
+    unit = normalized_root_mse(truth, guess, normalization="min-max")
+    energy = normalized_root_mse(truth, guess, normalization="euclidean")
+
+    assert rmse(guess, truth, data_range=np.ptp(truth)) == pytest.approx(unit)
+    assert nmse(guess, truth) == pytest.approx(energy**2)
+
+
+def test_nmse_needs_a_real_image_with_energy(pair):
+    with pytest.raises(ValueError, match="not 0 everywhere"):
+        nmse(pair[0], np.zeros_like(pair[0]))
 
 
 def test_ssim_is_that_of_scikit_image_averaged_over_slices_and_mask(pair):
@@ -56,9 +87,10 @@ def test_only_the_mask_counts(pair):
     assert psnr(guess, truth, mask=mask) == pytest.approx(
         psnr(guess[:, :12], truth[:, :12])
     )
-    assert mae(guess, truth, mask=mask) == pytest.approx(
-        mae(guess[:, :12], truth[:, :12])
-    )
+    for metric in (mae, rmse, nmse):
+        assert metric(guess, truth, mask=mask) == pytest.approx(
+            metric(guess[:, :12], truth[:, :12])
+        )
 
 
 def test_voxels_that_are_not_finite_do_not_count(pair):
@@ -66,11 +98,11 @@ def test_voxels_that_are_not_finite_do_not_count(pair):
     guess[0, 0, 0] = np.nan
     truth[0, 0, 1] = np.inf
 
-    for metric in (psnr, mae, ssim):
+    for metric in (psnr, mae, ssim, rmse, nmse):
         assert np.isfinite(metric(guess, truth))
 
 
-@pytest.mark.parametrize("metric", [psnr, ssim, mae])
+@pytest.mark.parametrize("metric", [psnr, ssim, mae, rmse])
 def test_what_cannot_be_compared_is_refused(metric, pair):
     with pytest.raises(ValueError, match="one shape"):
         metric(pair[0], pair[1][:2])

@@ -1,4 +1,4 @@
-"""PSNR, SSIM and MAE with a declared data range and an optional mask."""
+"""PSNR, SSIM, MAE, RMSE and NMSE with a declared data range and an optional mask."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from napari_medsynth.io import Volume
 
-_WINDOW = 11  # pixels that a Gaussian of 1.5 covers in scikit-image
+WINDOW = 11  # pixels that a Gaussian of 1.5 covers in scikit-image
 
 
 def psnr(
@@ -43,7 +43,7 @@ def psnr(
     ValueError
         If the shapes differ, the range is not positive or no voxel counts.
     """
-    x, y, counted = _checked(a, b, mask, data_range)
+    x, y, counted = checked_pair(a, b, mask, data_range)
     error = float(np.mean(np.square(x[counted] - y[counted])))
     return float("inf") if error == 0 else 10.0 * float(np.log10(data_range**2 / error))
 
@@ -56,8 +56,49 @@ def mae(
     data_range: float = 1.0,
 ) -> float:
     """Give the mean absolute error as a share of `data_range`; arguments as `psnr`."""
-    x, y, counted = _checked(a, b, mask, data_range)
+    x, y, counted = checked_pair(a, b, mask, data_range)
     return float(np.mean(np.abs(x[counted] - y[counted]))) / data_range
+
+
+def rmse(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    mask: ArrayLike | None = None,
+    data_range: float = 1.0,
+) -> float:
+    """Give the root mean squared error as a share of `data_range`; as `psnr`."""
+    x, y, counted = checked_pair(a, b, mask, data_range)
+    return float(np.sqrt(np.mean(np.square(x[counted] - y[counted])))) / data_range
+
+
+def nmse(a: ArrayLike, b: ArrayLike, *, mask: ArrayLike | None = None) -> float:
+    """Give the squared error as a share of the energy of `b`, the real image [1]_.
+
+    Unlike the others it depends on what 0 means: say how images were scaled.
+
+    Parameters
+    ----------
+    a, b : array_like
+        Equal shapes.
+    mask : array_like of bool, optional
+        Voxels that count; all finite ones without it.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, no voxel counts, or `b` is 0 wherever it counts.
+
+    References
+    ----------
+    .. [1] J. Zbontar et al., "fastMRI: an open dataset and benchmarks for accelerated
+       MRI", arXiv:1811.08839, 2018, equation 14.
+    """
+    x, y, counted = checked_pair(a, b, mask, 1.0)
+    energy = float(np.sum(np.square(y[counted])))
+    if energy == 0:
+        raise ValueError("NMSE needs a real image that is not 0 everywhere.")
+    return float(np.sum(np.square(x[counted] - y[counted]))) / energy
 
 
 def ssim(
@@ -79,17 +120,17 @@ def ssim(
        structural similarity", IEEE TIP 13(4), 2004.
        https://doi.org/10.1109/TIP.2003.819861
     """
-    x, y, counted = _checked(a, b, mask, data_range)
-    if x.ndim < 2 or min(x.shape[-2:]) < _WINDOW:
+    x, y, counted = checked_pair(a, b, mask, data_range)
+    if x.ndim < 2 or min(x.shape[-2:]) < WINDOW:
         raise ValueError(
-            f"SSIM needs slices of {_WINDOW} pixels or more, got {x.shape}."
+            f"SSIM needs slices of {WINDOW} pixels or more, got {x.shape}."
         )
     plane = x.shape[-2:]
     total = 0.0
     slices = (array.reshape(-1, *plane) for array in (x, y, counted))
     for one, other, inside in zip(*slices, strict=True):
         if inside.any():
-            total += float(_similarity(one, other, data_range)[inside].sum())
+            total += float(ssim_map(one, other, data_range)[inside].sum())
     return total / int(counted.sum())
 
 
@@ -151,9 +192,10 @@ def _unit_range(array: ArrayLike) -> NDArray[np.float32]:
     return scaled
 
 
-def _similarity(
+def ssim_map(
     a: NDArray[np.float64], b: NDArray[np.float64], data_range: float
 ) -> NDArray[np.float64]:
+    """Give the local values of `ssim` for one slice (H, W); not finite counts as 0."""
     finite = (np.nan_to_num(image, posinf=0.0, neginf=0.0) for image in (a, b))
     _, local = structural_similarity(
         *finite,
@@ -166,9 +208,10 @@ def _similarity(
     return np.asarray(local)
 
 
-def _checked(
+def checked_pair(
     a: ArrayLike, b: ArrayLike, mask: ArrayLike | None, data_range: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Give both images as float64 and the voxels that count, or a ValueError."""
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if x.shape != y.shape:
         raise ValueError(
