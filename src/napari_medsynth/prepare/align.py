@@ -68,14 +68,19 @@ def to_grid(
 
 
 def resample(
-    source: Volume, target: Volume, transform: sitk.Transform | None = None
+    source: Volume,
+    target: Volume,
+    transform: sitk.Transform | None = None,
+    *,
+    is_labels: bool = False,
 ) -> Volume:
     """Give `source` on the grid of `target`, linearly interpolated.
 
     `transform` leads from a point of the target to that of the source, in (L, P, S).
+    Labels take their nearest neighbour, and 0 outside of their field of view.
     """
     finite = source.data[np.isfinite(source.data)]
-    outside = float(finite.min()) if finite.size else 0.0
+    outside = float(finite.min()) if finite.size and not is_labels else 0.0
     frame = lps_image(target.with_data(target.data[:1, :1, :1, :1]))
     data = np.empty((source.data.shape[0], *target.shape), np.float32)
     for channel, array in zip(data, source.data, strict=True):
@@ -83,7 +88,7 @@ def resample(
             lps_image(source.with_data(array[np.newaxis])),
             target.shape[::-1],
             transform or sitk.Transform(),
-            sitk.sitkLinear,
+            sitk.sitkNearestNeighbor if is_labels else sitk.sitkLinear,
             frame.GetOrigin(),
             frame.GetSpacing(),
             frame.GetDirection(),
