@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from napari_medsynth.engine import predict
 from napari_medsynth.engine.prepared import prepare_study
 from napari_medsynth.engine.slice_network import SliceNetwork
 from napari_medsynth.errors import EngineError
@@ -121,10 +122,52 @@ def test_shares_of_a_volume_weigh_slices_by_what_happens_there(prepared, card, l
 
     result, _ = last_of(contributions(prepared, network))
 
-    sums = [slice_contribution(prepared, network, i).sums["FLAIR"] for i in range(3)]
-    t1, t2 = (sum(found[s] for found in sums) for s in ("T1", "T2"))
+    tallies = [slice_contribution(prepared, network, i).tally for i in range(3)]
+    t1, t2, _ = sum(tally.sums[0, 0] for tally in tallies)
     assert result.shares["FLAIR"]["T1"] == pytest.approx(t1 / (t1 + t2))
     assert sum(result.shares["FLAIR"].values()) == pytest.approx(1)
+    means = [tally.left_out["FLAIR"]["T1"] for tally in tallies]  # of equal areas
+    assert result.tally.left_out["FLAIR"]["T1"] == pytest.approx(np.mean(means))
+
+
+def test_source_that_another_repeats_is_not_missed(quad, without, card):
+    twins = Study({**quad.volumes, "T2": quad["T1"].with_data(quad["T1"].data)})
+    prepared = prepare_study(without(twins, "FLAIR"), card, targets=["FLAIR"])
+    network = SliceNetwork(card, model=Brightest())  # of T1 and T2
+
+    found = slice_contribution(prepared, network, 1)
+
+    assert found.shares["FLAIR"] == pytest.approx({"T1": 0.5, "T2": 0.5, "PD": 0})
+    assert found.tally.left_out["FLAIR"] == pytest.approx({"T1": 0, "T2": 0, "PD": 0})
+    assert not found.changes["FLAIR", "T1"].any()
+    image = (shown(prepared, "T1")[3:-3, 3:-3] + 1).mean() / 2
+    assert found.tally.alone["FLAIR"] == pytest.approx(
+        {"T1": 0, "T2": 0, "PD": image}, rel=1e-5
+    )
+
+
+def test_change_is_what_predict_makes_less_without_a_source(
+    prepared, quad, without, card, last_of, rng
+):
+    model = Mixer(rng.uniform(-0.2, 0.2, (4, 4)))
+    network = SliceNetwork(card, model=model)
+
+    result, _ = last_of(contributions(prepared, network))
+
+    made = [
+        last_of(predict(study, card, targets=["FLAIR"], model=model))[0]
+        for study in (quad, without(quad, "T2"))
+    ]
+    images = [
+        prepared.sources.unit_of("FLAIR").forward(m.volumes["FLAIR"].data) for m in made
+    ]
+    change = result.changes["FLAIR", "T2"]
+    np.testing.assert_allclose(change.data, images[0] - images[1], atol=1e-5)
+    assert np.abs(change.data).max() > 0.05
+    assert change.metadata["trust"] == "change"
+    inside = np.s_[0, :, 3:-3, 3:-3]
+    expected = np.abs(images[0] - images[1])[inside].mean() / 2
+    assert result.tally.left_out["FLAIR"]["T2"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_targets_share_the_runs(quad, without, card):

@@ -6,60 +6,26 @@ from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-from scipy.ndimage import binary_fill_holes
-
-from napari_medsynth.engine.device import max_batch
-from napari_medsynth.engine.network import n_parameters
 from napari_medsynth.engine.provenance import describe
 from napari_medsynth.engine.slice_stack import SliceStack
 from napari_medsynth.engine.slices import slice_indices
-from napari_medsynth.errors import EngineError
 
-from .shapley import MAX_PLAYERS, coalitions, shapley_values
+from .one_slice import (
+    ByTarget,
+    Maps,
+    SliceContribution,
+    Tally,
+    check_sources,
+    slice_steps,
+)
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from napari_medsynth.catalogue import ModelCard
     from napari_medsynth.engine.prepared import Prepared
     from napari_medsynth.engine.slice_network import SliceNetwork
     from napari_medsynth.io import Volume
 
-Shares = Mapping[str, Mapping[str, float]]
-Maps = Mapping[tuple[str, str], "NDArray[np.float32]"]
-
-# 5 % of the range above background, as in `engine.metrics.foreground`.
-_FOREGROUND = -1.0 + 2 * 0.05
-
-
-@dataclass(frozen=True, eq=False)
-class SliceContribution:
-    """What the sources contributed to one slice.
-
-    Parameters
-    ----------
-    index : int
-        The slice, along the plane's axis.
-    maps : mapping
-        (target, source) to (h, w) float32, signed, in the network's unit, in which
-        images reach from -1 to 1. Over the sources they sum to the synthesis minus
-        what the network paints when it is shown nothing.
-    sums : mapping
-        Target to source to the sum of the map's magnitude over the foreground.
-    n_runs : int
-        How often the network was run; 0 on a slice without any signal.
-    """
-
-    index: int
-    maps: Maps
-    sums: Shares
-    n_runs: int
-
-    @property
-    def shares(self) -> Shares:
-        """Target to source to its share of the sums; all 0 if nothing contributed."""
-        return _shares(self.sums)
+Volumes = Mapping[tuple[str, str], "Volume"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +35,7 @@ class ContributionStep:
     Parameters
     ----------
     done, total : int
-        Runs of the network, one per slice and coalition.
+        Runs of the network, one per slice and subset of the sources.
     latest : SliceContribution, optional
         The slice that this step finished.
     """
@@ -85,22 +51,32 @@ class Contribution:
 
     Parameters
     ----------
-    shares : mapping
-        Target to source to its share of the sum of |contribution| over the foreground:
-        0 to 1, together 1, or all 0 if nothing contributed.
     volumes : mapping
-        (target, source) to a volume of the maps of `SliceContribution`, from the first
-        to the last slice, with ``metadata["trust"]`` "contribution".
+        (target, source) to a volume of ``SliceContribution.maps``, from the first to
+        the last slice, with ``metadata["trust"]`` "contribution".
+    changes : mapping
+        The same of ``SliceContribution.changes``, with "change".
+    tally : Tally
+        Over the foreground of all slices.
     n_runs : int
         How often the network was run.
     notes : tuple of str
         What to know when reading it.
     """
 
-    shares: Shares
-    volumes: Mapping[tuple[str, str], Volume]
+    volumes: Volumes
+    changes: Volumes
+    tally: Tally
     n_runs: int
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def shares(self) -> ByTarget:
+        """Target to source to its share of the sum of |contribution|.
+
+        0 to 1, together 1, or all 0 if nothing contributed.
+        """
+        return self.tally.shares
 
 
 def contributions(
@@ -132,30 +108,43 @@ def contributions(
     EngineError
         If there are more than 4 sources, a slice does not exist or the network fails.
 
+    Notes
+    -----
+    Contributions are counted from an image that shows nothing. Whichever source comes
+    first brings the whole head, so that sources of which each would nearly suffice
+    have nearly equal shares. ``tally.alone`` and ``tally.left_out`` tell that apart.
+
     References
     ----------
     .. [1] S. M. Lundberg and S.-I. Lee, "A unified approach to interpreting model
        predictions", NeurIPS 2017. https://arxiv.org/abs/1705.07874
     """
+    sources = check_sources(prepared)
     chosen = slice_indices(indices, prepared.n_slices)
-    n_each = 2 ** len(_players(prepared))
+    n_each = 2 ** len(sources)
     total, n_runs = n_each * len(chosen), 0
-    pairs = [(t, s) for t in prepared.targets for s in prepared.available]
-    stacks = {pair: SliceStack(prepared, chosen) for pair in pairs}
-    sums = {t: dict.fromkeys(prepared.available, 0.0) for t in prepared.targets}
+    tally = Tally.empty(prepared.targets, sources)
+    pairs = [(t, s) for t in prepared.targets for s in sources]
+    maps, changes = (
+        {pair: SliceStack(prepared, chosen) for pair in pairs} for _ in range(2)
+    )
     yield ContributionStep(0, total)
-    for number, index in enumerate(chosen, start=1):
-        done = n_each * (number - 1)
-        found = yield from _of_slice(prepared, network, index, done, total)
+    for number, index in enumerate(chosen):
+        steps = slice_steps(prepared, network, index)
+        found = yield from _counted(steps, n_each * number, total)
         n_runs += found.n_runs
-        for pair, image in found.maps.items():
-            stacks[pair].add(index, image)
-        for target, by_source in found.sums.items():
-            for source, value in by_source.items():
-                sums[target][source] += value
-        yield ContributionStep(n_each * number, total, found)
-    volumes = _volumes(prepared, network, stacks, chosen)
-    return Contribution(_shares(sums), volumes, n_runs, notes_on(prepared.card))
+        tally += found.tally
+        _add(maps, index, found.maps)
+        _add(changes, index, found.changes)
+        yield ContributionStep(n_each * (number + 1), total, found)
+    facts = _facts(prepared, network, chosen)
+    return Contribution(
+        _volumes(maps, prepared.card, "contribution", facts),
+        _volumes(changes, prepared.card, "change", facts),
+        tally,
+        n_runs,
+        notes_on(prepared.card),
+    )
 
 
 def slice_contribution(
@@ -163,8 +152,7 @@ def slice_contribution(
 ) -> SliceContribution:
     """Find out what the sources contribute to one slice; Raises as `contributions`."""
     (checked,) = slice_indices(index, prepared.n_slices)
-    n_runs = 2 ** len(_players(prepared))
-    steps = _of_slice(prepared, network, checked, 0, n_runs)
+    steps = slice_steps(prepared, network, checked)
     while True:
         try:
             next(steps)
@@ -183,89 +171,47 @@ def notes_on(card: ModelCard) -> tuple[str, ...]:
     )
 
 
-def _players(prepared: Prepared) -> tuple[str, ...]:
-    players = prepared.available
-    if len(players) > MAX_PLAYERS:
-        raise EngineError(
-            f"Contributions are computed for up to {MAX_PLAYERS} sources, and "
-            f"{len(players)} are shown: leave some out."
-        )
-    return players
-
-
-def _of_slice(
-    prepared: Prepared, network: SliceNetwork, index: int, done: int, total: int
+def _counted(
+    steps: Generator[int, None, SliceContribution], before: int, total: int
 ) -> Generator[ContributionStep, None, SliceContribution]:
-    """Run one slice with every subset of its sources; yield between batches."""
-    players, targets = _players(prepared), prepared.targets
-    if prepared.is_empty(index):  # where `predict` gives background, unasked
-        black = np.zeros((len(targets), len(players), *prepared.frame.size))
-        return _found(prepared, index, black, 0)
-    members = coalitions(len(players))
-    images = prepared.inputs((index,)).repeat(len(members), 1, 1, 1)
-    for player, modality in enumerate(players):
-        channel = prepared.card.inputs.index(modality)
-        images[~members[:, player], channel] = prepared.card.missing_value
-    size = max_batch(network.device, n_parameters=n_parameters(network.network))
-    channels = [prepared.channel_of(target) for target in targets]
-    made: list[NDArray[np.float32]] = []
-    for batch in images.split(size):
-        made += list(prepared.outputs(network(batch))[:, channels])
-        yield ContributionStep(done + len(made), total)
-    values = np.moveaxis(shapley_values(np.stack(made)), 0, 1)
-    return _found(prepared, index, values, len(members))
+    while True:
+        try:
+            yield ContributionStep(before + next(steps), total)
+        except StopIteration as finished:
+            found: SliceContribution = finished.value
+            return found
 
 
-def _found(
-    prepared: Prepared, index: int, values: NDArray[np.float64], n_runs: int
-) -> SliceContribution:
-    """Name what was found: `values` is (targets, sources, h, w)."""
-    inside = _foreground(prepared, index)
-    maps, sums = {}, {}
-    for target, of_target in zip(prepared.targets, values, strict=True):
-        for source, image in zip(prepared.available, of_target, strict=True):
-            maps[target, source] = image.astype(np.float32)
-        totals = np.abs(of_target[:, inside]).sum(axis=1).tolist()
-        sums[target] = dict(zip(prepared.available, totals, strict=True))
-    return SliceContribution(index, maps, sums, n_runs)
+def _add(stacks: Mapping[tuple[str, str], SliceStack], index: int, maps: Maps) -> None:
+    for pair, image in maps.items():
+        stacks[pair].add(index, image)
 
 
-def _foreground(prepared: Prepared, index: int) -> NDArray[np.bool_]:
-    """Tell where any source shows something, holes filled, (h, w)."""
-    images = prepared.sources.images((index,), prepared.frame.axis)[0]
-    shown = [prepared.card.inputs.index(m) for m in prepared.available]
-    return np.asarray(binary_fill_holes(images[shown].max(axis=0) > _FOREGROUND))
-
-
-def _shares(sums: Shares) -> Shares:
-    totals = {target: sum(found.values()) or 1.0 for target, found in sums.items()}
-    return {
-        target: {source: value / totals[target] for source, value in found.items()}
-        for target, found in sums.items()
-    }
-
-
-def _volumes(
-    prepared: Prepared,
-    network: SliceNetwork,
-    stacks: Mapping[tuple[str, str], SliceStack],
-    indices: tuple[int, ...],
-) -> dict[tuple[str, str], Volume]:
-    card = prepared.card
-    provenance = describe(
-        card,
+def _facts(
+    prepared: Prepared, network: SliceNetwork, indices: tuple[int, ...]
+) -> dict[str, object]:
+    return describe(
+        prepared.card,
         prepared.sources,
         targets=prepared.targets,
         plane=prepared.plane,
         slices=indices,
         device=str(network.device),
         precision=network.precision,
-        messages=notes_on(card),
+        messages=notes_on(prepared.card),
     )
+
+
+def _volumes(
+    stacks: Mapping[tuple[str, str], SliceStack],
+    card: ModelCard,
+    kind: str,
+    provenance: dict[str, object],
+) -> dict[tuple[str, str], Volume]:
     return {
         (target, source): stack.volume(
-            f"{source} in {target} ({card.title or card.id})",
-            trust="contribution",
+            f"{kind} of {source} in {target} ({card.title or card.id})",
+            trust=kind,
             source=source,
             target=target,
             provenance=provenance,
