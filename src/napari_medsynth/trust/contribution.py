@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from napari_medsynth.engine.progress import exhausted
 from napari_medsynth.engine.provenance import describe
 from napari_medsynth.engine.slice_stack import SliceStack
 from napari_medsynth.engine.slices import slice_indices
@@ -152,13 +153,8 @@ def slice_contribution(
 ) -> SliceContribution:
     """Find out what the sources contribute to one slice; Raises as `contributions`."""
     (checked,) = slice_indices(index, prepared.n_slices)
-    steps = slice_steps(prepared, network, checked)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as finished:
-            found: SliceContribution = finished.value
-            return found
+    found: SliceContribution = exhausted(slice_steps(prepared, network, checked))
+    return found
 
 
 def notes_on(card: ModelCard) -> tuple[str, ...]:

@@ -12,23 +12,21 @@ from torch import nn
 
 from napari_medsynth.catalogue import ModelCard, ModelPack, build_model
 from napari_medsynth.engine import fit_normalisation, predict
+from napari_medsynth.engine.choose_slices import telling_slices
 from napari_medsynth.engine.device import choose_device, choose_precision
 from napari_medsynth.engine.intensity import Normalisation, intensity_spec
 from napari_medsynth.engine.metrics import foreground, mae, psnr, ssim
 from napari_medsynth.engine.network import ready
+from napari_medsynth.engine.progress import exhausted
 from napari_medsynth.engine.slices import PLANES
 from napari_medsynth.engine.sources import gather_sources
 from napari_medsynth.engine.weights import load_weights, numpy_to_state
-from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import Study, Volume
 from napari_medsynth.models.blocks import set_norm_statistics
 
 from .trials import Trial
 from .verdict import MEASURES, Row
 
-MIDDLE = (0.15, 0.85)  # of the slices that show the subject
-_MIN_SHARE = 0.02  # of a slice that shows the subject
-_MIN_SIDE = 11  # pixels that SSIM looks at together
 _MAX_PSNR = 100.0  # dB; equal images have an infinite one
 _PERCENTILE = {"kind": "percentile"}
 
@@ -149,29 +147,6 @@ def compare(
     return rows, {m: _mean_of_each_slice(v) for m, v in differences.items()}
 
 
-def telling_slices(study: Study, plane: str, n_slices: int) -> list[int]:
-    """Give numbers of slices, evenly spread over the middle of the subject.
-
-    Raises
-    ------
-    VolumeError
-        If there is none, or they are too small to measure.
-    """
-    volume = next(iter(study.volumes.values()))
-    stack = np.moveaxis(volume.data[0], PLANES[plane], 0)
-    name = study.subject or "The study"
-    if min(stack.shape[1:]) < _MIN_SIDE:
-        raise VolumeError(
-            f"{name} has {plane} slices of {stack.shape[1]} x {stack.shape[2]} pixels; "
-            f"a comparison needs {_MIN_SIDE} each way."
-        )
-    shown = np.flatnonzero(foreground(stack).mean(axis=(1, 2)) > _MIN_SHARE)
-    if not len(shown):
-        raise VolumeError(f"{name} shows nothing to compare in {volume.modality}.")
-    places = np.linspace(*MIDDLE, n_slices) * (len(shown) - 1)
-    return [int(i) for i in np.unique(shown[places.round().astype(int)])]
-
-
 def _truth(volume: Volume, plane: str, indices: Sequence[int]) -> _Truth:
     fit = fit_normalisation(volume.data[0], _PERCENTILE)
     images = _stack(volume, plane, indices)
@@ -253,12 +228,3 @@ def _unit_range(fit: Normalisation, images: Stack) -> Stack:
 
 def _stack(volume: Volume, plane: str, indices: Sequence[int]) -> Stack:
     return np.moveaxis(volume.data[0], PLANES[plane], 0)[list(indices)]
-
-
-def exhausted(steps: Generator[Any, Any, Any]) -> Any:
-    """Run a generator to its end and give what it returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as finished:
-            return finished.value
