@@ -6,7 +6,7 @@ from torchmetrics.functional.image import (
 )
 from torchmetrics.functional.image.ssim import _ssim_update
 
-from napari_medsynth.engine.ms_ssim import SMALLEST, ms_ssim
+from napari_medsynth.engine.ms_ssim import SMALLEST, ms_ssim, scales_of
 
 WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
 
@@ -25,11 +25,12 @@ def pair(rng):
     return np.clip(truth + rng.normal(0, 0.15, shape), 0, 1), truth
 
 
-def by_the_paper(a, b, data_range):
+def by_the_paper(a, b, data_range=1.0, n_scales=5):
     """Equation 7, from torchmetrics' local values of valid windows at each scale."""
+    weights = WEIGHTS[:n_scales] * WEIGHTS.sum() / WEIGHTS[:n_scales].sum()
     x, y = (torch.from_numpy(image)[None, None] for image in (a, b))
     means = []
-    for _ in range(4):
+    for _ in range(n_scales - 1):
         means.append(
             _ssim_update(x, y, data_range=data_range, return_contrast_sensitivity=True)[
                 1
@@ -38,7 +39,7 @@ def by_the_paper(a, b, data_range):
         x, y = (torch.nn.functional.avg_pool2d(image, 2) for image in (x, y))
     full = _ssim_update(x, y, data_range=data_range, return_full_image=True)[1]
     means.append(full[..., 5:-5, 5:-5].mean())
-    return float(np.prod([float(m) ** w for m, w in zip(means, WEIGHTS, strict=True)]))
+    return float(np.prod([float(m) ** w for m, w in zip(means, weights, strict=True)]))
 
 
 @pytest.mark.parametrize("data_range", [1.0, 80.0])
@@ -49,6 +50,14 @@ def test_without_a_mask_it_is_the_papers(pair, data_range):
     )
     assert 0.3 < expected < 0.95
     assert ms_ssim(a, b, data_range=data_range) == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize(("side", "n_scales"), [(175, 4), (88, 4), (87, 3), (44, 3)])
+def test_slices_too_small_for_five_scales_have_fewer(pair, side, n_scales):
+    a, b = (image[0, :side, :180] for image in pair)
+
+    assert scales_of(a.shape) == n_scales
+    assert ms_ssim(a, b) == pytest.approx(by_the_paper(a, b, n_scales=n_scales))
 
 
 def test_torchmetrics_differs_only_by_its_mirrored_rim_at_the_last_scale(pair):
@@ -127,7 +136,7 @@ def test_an_inverted_image_is_0_not_complex(pair):
 
 
 def test_what_cannot_be_compared_is_refused(pair):
-    with pytest.raises(ValueError, match="176 pixels"):
+    with pytest.raises(ValueError, match="44 pixels"):
         ms_ssim(np.zeros((SMALLEST - 1, 300)), np.zeros((SMALLEST - 1, 300)))
     with pytest.raises(ValueError, match="empty"):
         ms_ssim(*pair, mask=np.zeros(pair[0].shape, bool))

@@ -48,6 +48,15 @@ def test_it_says_all_of_it(truth):
     assert declaration.to_json()["kind"] == "window"
 
 
+def test_numbers_are_written_with_four_digits(truth):
+    data = np.linspace(-0.0015, 123.4134, truth.data.size, dtype=np.float32)
+    declaration = declare(truth.with_data(data.reshape(truth.data.shape)), "as is")
+
+    assert "spans 0 to 123.4)" in declaration.sentence
+    assert "data range 123.4;" in declaration.sentence
+    assert "-1024 to 3071" in declare(truth, "window", (-1024, 3071)).sentence
+
+
 @pytest.mark.parametrize("window", [None, (3, 3), (5, 1), (0, np.inf)])
 def test_a_wrong_window_is_refused(truth, window):
     with pytest.raises(VolumeError, match="two rising numbers"):

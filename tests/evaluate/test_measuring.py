@@ -112,11 +112,11 @@ def test_what_cannot_be_measured_has_a_reason(truth, synthetic, run):
     assert set(none.reasons) == {"mae", "rmse", "psnr", "ssim", "ms_ssim", "nmse"}
 
 
-def test_slices_too_small_for_five_scales_say_so(truth, synthetic, run):
+def test_slices_too_small_for_scales_say_so(truth, synthetic, run):
     _, rows = run(
         measure(synthetic, truth, regions_of(truth), declare(truth), model="tiny")
     )
-    assert "176 pixels" in rows[1].reasons["ms_ssim"]
+    assert "44 pixels" in rows[1].reasons["ms_ssim"]
     assert "40 x 36" in rows[1].reasons["ms_ssim"]
     assert "ssim" in rows[1].values
 
@@ -138,6 +138,16 @@ def test_large_slices_have_ms_ssim(rng, run):
     assert whole.values["ms_ssim"] == pytest.approx(
         ms_ssim(made.data[0], data[0], **settings)
     )
+
+
+def test_fewer_scales_are_said(rng, run):
+    truth = Volume(rng.random((1, 2, 100, 180)).astype(np.float32))
+    region = regions_of(truth)[:1]
+    _, (row,) = run(measure(truth, truth, region, declare(truth), model="m"))
+
+    assert row.values["ms_ssim"] == pytest.approx(1)
+    assert row.notes[0].startswith("MS-SSIM is that of 4 scales")
+    assert "100 x 180" in row.notes[0]
 
 
 def test_equal_images_are_perfect(truth, run):

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 _EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _K1, _K2 = 0.01, 0.03
 _SIGMA = 1.5  # pixels
-SMALLEST = WINDOW * 2 ** (len(_EXPONENTS) - 1)
-"""Pixels that a slice needs along each side: the coarsest scale holds one window."""
+N_SCALES, _FEWEST = len(_EXPONENTS), 3
+SMALLEST = WINDOW * 2 ** (_FEWEST - 1)
+"""Pixels that a slice needs along each side: the third scale holds one window."""
 
 
 def ms_ssim(
@@ -36,7 +37,7 @@ def ms_ssim(
     Parameters
     ----------
     a, b : array_like
-        (..., H, W), H and W at least 176, intensities that span `data_range`.
+        (..., H, W), H and W at least 44, intensities that span `data_range`.
     mask : array_like of bool, optional
         Voxels that count; all finite ones without it.
     data_range : float
@@ -56,6 +57,10 @@ def ms_ssim(
     Notes
     -----
     Scales are halved by means of 2 x 2 pixels. A negative mean contrast counts as 0.
+    Slices below 176 pixels hold no window at the coarsest scales: those are left out
+    and the exponents of the others scaled to the same sum (`scales_of`). Such numbers
+    compare with each other, not with those of five scales.
+
     The paper knows no mask. Here a pixel of a coarse scale counts by the share of its
     pixels that do; the image goes on mirrored at its border. Where all pixels of a
     slice count, only windows inside the image do, as in the paper.
@@ -85,6 +90,12 @@ def ms_ssim(
     return total / n_voxels
 
 
+def scales_of(shape: Sequence[int]) -> int:
+    """Give how many scales, 5 at most, of a slice (H, W) hold one window of 11."""
+    fitting = (n for n in range(N_SCALES) if min(shape) // 2**n >= WINDOW)
+    return len(list(fitting))
+
+
 def similarity_maps(a: Array, b: Array, data_range: float) -> tuple[Array, ...]:
     """Give what is averaged at each scale of one slice (H, W), from fine to coarse.
 
@@ -93,7 +104,7 @@ def similarity_maps(a: Array, b: Array, data_range: float) -> tuple[Array, ...]:
     """
     x, y = (np.nan_to_num(image, posinf=0.0, neginf=0.0) for image in (a, b))
     maps = []
-    for scale in range(len(_EXPONENTS)):
+    for scale in range(scales_of(a.shape)):
         if scale:
             x, y = _halved(x), _halved(y)
         contrast, luminance = _contrast_and_luminance(x, y, data_range)
@@ -107,10 +118,12 @@ def similarity_within(maps: Sequence[Array], inside: NDArray[np.bool_]) -> float
 
     NaN where the region does not reach the coarsest scale: halving drops an odd border.
     """
+    exponents = np.array(_EXPONENTS[: len(maps)])
+    exponents *= sum(_EXPONENTS) / exponents.sum()
     weight = inside.astype(np.float64)
     rim = WINDOW // 2
     value = 1.0
-    for scale, (local, exponent) in enumerate(zip(maps, _EXPONENTS, strict=True)):
+    for scale, (local, exponent) in enumerate(zip(maps, exponents, strict=True)):
         if scale:
             weight = _halved(weight)
         if inside.all():
@@ -119,7 +132,7 @@ def similarity_within(maps: Sequence[Array], inside: NDArray[np.bool_]) -> float
             mean = float(np.average(local, weights=weight))
         else:
             return float("nan")
-        value *= max(mean, 0.0) ** exponent
+        value *= max(mean, 0.0) ** float(exponent)
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -59,7 +60,9 @@ class Declaration:
     @property
     def sentence(self) -> str:
         """All of it in words."""
-        span = f"{self.low:g} to {self.high:g}"
+        digits = 3 - math.floor(math.log10(self.high - self.low))
+        low, high = (round(value, digits) + 0.0 for value in (self.low, self.high))
+        span = f"{low:.15g} to {high:.15g}"
         how = {
             "percentile": "Each image was mapped to [0, 1] by its own percentiles (1 "
             "of all voxels, 99.5 of those above the mean; in the real image "
@@ -70,8 +73,8 @@ class Declaration:
         nmse = "" if self.kind == "as is" else " NMSE counts from the lower end."
         used = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         return (
-            f"{how}; data range {self.data_range:g}; MAE and RMSE in {_IN[self.kind]}."
-            f"{nmse} {used}."
+            f"{how}; data range {round(self.data_range, digits):.15g}; MAE and RMSE "
+            f"in {_IN[self.kind]}.{nmse} {used}."
         )
 
     def scale(self, array: NDArray[Any]) -> NDArray[np.float32]:

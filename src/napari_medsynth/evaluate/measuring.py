@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_medsynth.engine.metrics import WINDOW, mae, nmse, psnr, rmse, ssim_map
-from napari_medsynth.engine.ms_ssim import SMALLEST, similarity_maps, similarity_within
+from napari_medsynth.engine.metrics import mae, nmse, psnr, rmse
 from napari_medsynth.errors import VolumeError
 
 from .metric_names import METRICS
 from .regions import Region, on_grid_of
+from .windowed import Values, scales_note, windowed_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from napari_medsynth.io import Volume
 
     from .declaration import Declaration
-
-SMALLEST_REGION = WINDOW**2
-"""Voxels below which a value of SSIM is about the surroundings: one window."""
 
 
 @dataclass(frozen=True)
@@ -91,95 +88,35 @@ def measure(
         If the images hardly overlap or a region has another shape.
     """
     synthetic, notes = on_grid_of(truth, synthetic, model)
+    notes += scales_note(truth.shape[1:])
     _check(regions, truth)
     pair = scaled_pair(synthetic, truth, declaration)
     finite = np.isfinite(pair[0]) & np.isfinite(pair[1])
     inside = [region.mask & finite for region in regions]
-    local = windowed(pair, inside, declaration.data_range)
+    local = windowed_values(*pair, inside, declaration.data_range)
     rows = []
-    for region, mask, windows in zip(regions, inside, local, strict=True):
+    for region, mask, (similar, why_not) in zip(regions, inside, local, strict=True):
         values, reasons = _point_values(pair, mask, declaration)
-        known, missing = windows
-        values, reasons = values | known, reasons | missing
+        values |= similar
         ordered = {name: values[name] for name in METRICS if name in values}
         n_voxels = int(mask.sum())
+        reasons |= why_not
         rows.append(Measured(model, region.name, n_voxels, ordered, reasons, notes))
         yield rows[-1]
     return tuple(rows)
 
 
-Pair = tuple["NDArray[np.float32]", "NDArray[np.float32]"]
-Values = tuple[dict[str, float], dict[str, str]]
-
-
-def scaled_pair(synthetic: Volume, truth: Volume, declaration: Declaration) -> Pair:
+def scaled_pair(
+    synthetic: Volume, truth: Volume, declaration: Declaration
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Give synthesis and real image (Z, Y, X), scaled as declared."""
     return declaration.scale(synthetic.data[0]), declaration.scale(truth.data[0])
 
 
-def windowed(
-    pair: Pair, inside: Sequence[NDArray[np.bool_]], data_range: float
-) -> list[Values]:
-    """Give SSIM and MS-SSIM of slices (N, H, W) for several masks in one pass."""
-    sums = {name: np.zeros(len(inside)) for name in ("ssim", "ms_ssim")}
-    counts = {name: np.zeros(len(inside)) for name in sums}
-    shape = pair[0].shape[1:]
-    sizes = {"ssim": WINDOW, "ms_ssim": SMALLEST}
-    for index, (a, b) in enumerate(zip(*pair, strict=True)):
-        here = {i: mask[index] for i, mask in enumerate(inside) if mask[index].any()}
-        if not here or min(shape) < WINDOW:
-            continue
-        one, other = a.astype(np.float64), b.astype(np.float64)
-        structure = ssim_map(one, other, data_range)
-        scales = None
-        if min(shape) >= SMALLEST:
-            scales = similarity_maps(one, other, data_range)
-        for i, mask in here.items():
-            n_voxels = int(mask.sum())
-            sums["ssim"][i] += structure[mask].sum()
-            counts["ssim"][i] += n_voxels
-            value = similarity_within(scales, mask) if scales else float("nan")
-            if not np.isnan(value):
-                sums["ms_ssim"][i] += n_voxels * value
-                counts["ms_ssim"][i] += n_voxels
-    return [
-        _window_values(
-            {name: (sums[name][i], counts[name][i]) for name in sums},
-            int(mask.sum()),
-            {name: (size, shape) for name, size in sizes.items()},
-        )
-        for i, mask in enumerate(inside)
-    ]
-
-
-def _window_values(
-    found: Mapping[str, tuple[float, float]],
-    n_voxels: int,
-    needed: Mapping[str, tuple[int, tuple[int, ...]]],
-) -> Values:
-    values, reasons = {}, {}
-    for name, (total, count) in found.items():
-        size, shape = needed[name]
-        title = METRICS[name].title
-        if n_voxels < SMALLEST_REGION:
-            reasons[name] = (
-                f"{title} needs a region of {SMALLEST_REGION} voxels or more (one "
-                f"window), got {n_voxels}."
-            )
-        elif min(shape) < size:
-            sides = " x ".join(map(str, shape))
-            reasons[name] = (
-                f"{title} needs slices of {size} pixels or more, got {sides}."
-            )
-        elif not count:
-            reasons[name] = f"{title} needs a region that is not at the very border."
-        else:
-            values[name] = total / count
-    return values, reasons
-
-
 def _point_values(
-    pair: Pair, mask: NDArray[np.bool_], declaration: Declaration
+    pair: tuple[NDArray[np.float32], NDArray[np.float32]],
+    mask: NDArray[np.bool_],
+    declaration: Declaration,
 ) -> Values:
     """MAE, RMSE, PSNR and NMSE; reasons where the region is empty or truth is 0."""
     a, b = (image[mask] for image in pair)
@@ -190,7 +127,8 @@ def _point_values(
         "psnr": lambda: psnr(a, b, data_range=width),
         "nmse": lambda: nmse(a, b),
     }
-    values, reasons = {}, {}
+    values: dict[str, float] = {}
+    reasons: dict[str, str] = {}
     for name, compute in metrics.items():
         try:
             values[name] = compute()

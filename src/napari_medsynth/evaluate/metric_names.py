@@ -36,8 +36,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "ssim": Metric("SSIM", "Structural similarity of slices; 1: equal.", 4, True),
         "ms_ssim": Metric(
             "MS-SSIM",
-            "Structural similarity at five scales; the coarsest window spans 176 "
-            "pixels, so that what surrounds a small region counts too.",
+            "Structural similarity at up to five scales; the coarsest window spans "
+            "176 pixels, so that what surrounds a small region counts too.",
             4,
             True,
         ),

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_medsynth.engine.metrics import WINDOW, mae, nmse, psnr, rmse, ssim
-from napari_medsynth.engine.ms_ssim import SMALLEST, ms_ssim
+from napari_medsynth.engine.metrics import mae, nmse, psnr, rmse, ssim
+from napari_medsynth.engine.ms_ssim import ms_ssim
 from napari_medsynth.engine.slices import PLANES
 from napari_medsynth.errors import VolumeError
 
 from .measuring import scaled_pair
 from .metric_names import METRICS
 from .regions import on_grid_of
+from .windowed import SIDES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from .regions import Region
 
 _FUNCTIONS = {"mae": mae, "rmse": rmse, "psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim}
-_SIDES = {"ssim": WINDOW, "ms_ssim": SMALLEST}
 
 
 def slice_profile(
@@ -70,7 +70,7 @@ def slice_profile(
         np.moveaxis(array, axis, 0)
         for array in (*scaled_pair(synthetic, truth, declaration), region.mask)
     )
-    if min(a.shape[1:]) < _SIDES.get(metric, 1):
+    if min(a.shape[1:]) < SIDES.get(metric, 1):
         return np.full(len(a), np.nan)
     return np.array(
         [
