@@ -103,7 +103,15 @@ def test_generated_pages_are_up_to_date():
 
 def test_every_command_is_described():
     page = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
-    for name in ("synthesize", "demo", "doctor", "finetune", "train", "models list"):
+    for name in (
+        "synthesize",
+        "demo",
+        "doctor",
+        "evaluate",
+        "finetune",
+        "train",
+        "models list",
+    ):
         assert f"## medsynth {name}" in page
 
 

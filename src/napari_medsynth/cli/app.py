@@ -10,11 +10,13 @@ from napari_medsynth import __version__
 
 from .demo import demo
 from .doctor import doctor
+from .evaluate import evaluate
 from .finetune import finetune
 from .models import models
 from .sample import sample
 from .synthesize import synthesize
 from .train import train
+from .trust import trust
 from .words import WordsCommand
 
 app = typer.Typer(
@@ -26,9 +28,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(models, name="models")
+app.add_typer(trust, name="trust")
 app.command(cls=WordsCommand)(synthesize)
 app.command()(demo)
 app.command()(doctor)
+app.command(cls=WordsCommand)(evaluate)
 app.command()(finetune)
 app.command()(sample)
 app.command()(train)
