@@ -45,7 +45,7 @@ def test_disagreement_is_where_the_synthesis_departs(
     assert np.abs(elsewhere).max() < 0.02
     assert (t1.origin, t1.shape) == (synthesis.origin, synthesis.shape)
     assert (t1.modality, t1.metadata["trust"]) == ("", "disagreement")
-    assert not t1.is_synthetic
+    assert t1.is_synthetic  # so that no reader takes it for a scan
     assert set(found.agreements) == {"T1", "T2", "PD"}
     assert found.agreements["T1"].scores.psnr > found.agreements["T2"].scores.psnr + 5
     assert steps[-1].done == steps[-1].total == 3

@@ -108,6 +108,7 @@ def test_volume_holds_the_slices_where_they_were(prepared, card, last_of):
     assert volume.origin == (5.0, -3.0, 4.0)  # slice 1 of 3 mm
     assert volume.modality == ""
     assert volume.metadata["trust"] == "contribution"
+    assert volume.is_synthetic  # so that no reader takes it for a scan
     assert volume.metadata["provenance"]["sha256"] == card.sha256
     for i, index in enumerate((1, 2)):
         expected = slice_contribution(prepared, network, index)

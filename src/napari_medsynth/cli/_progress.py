@@ -1,11 +1,12 @@
-"""A bar with slices, slices per second and the time left, on stderr."""
+"""A bar with what is done and the time left, on stderr."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -60,5 +61,39 @@ def follow(steps: Generator[Step, None, Result], title: str) -> tuple[Result, in
                     bar.console.print(step.message, markup=False, highlight=False)
         except StopIteration as finished:
             return finished.value, n_slices
+        finally:
+            steps.close()
+
+
+def follow_share(
+    steps: Generator[Any, None, Any],
+    title: str,
+    describe: Callable[[Any], tuple[float, str]],
+) -> Any:
+    """Exhaust `steps` behind a progress bar; give what they return.
+
+    Parameters
+    ----------
+    steps : generator
+    title : str
+        Stands before the bar until a step has words of its own.
+    describe : callable
+        Gives of a step how much is done, 0 to 1, and words for it, or "".
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(escape(title), total=1.0)
+        try:
+            while True:
+                share, words = describe(next(steps))
+                shown = escape(words or title)
+                bar.update(task, completed=share, description=shown)
+        except StopIteration as finished:
+            return finished.value
         finally:
             steps.close()

@@ -90,13 +90,15 @@ def source_of(path: Path, header: Mapping[str, str] | None = None) -> Source:
     ----------
     path : Path
         The image; the modality is that of its name, else of the BIDS sidecar beside it,
-        else of its folder.
+        else of its folder. A map that a model wrote, of no modality, stays that.
     header : mapping, optional
         Texts of the file's header, which may mark it as synthetic.
     """
-    name = stem_of(path)
-    modality = guess_modality(name) or guess_modality("", _bids_tags(path))
+    name, tags = stem_of(path), _bids_tags(path)
+    modality = guess_modality(name) or guess_modality("", tags)
     modality = modality or guess_modality(path.resolve().parent.name)
+    if tags.get("SyntheticData") is True and tags.get("Modality") == "":
+        modality = ""
     return Source(path, name, modality, extra=read_sidecar(path, header))
 
 

@@ -157,6 +157,7 @@ def _disagreement(
     first, second = (_scaled(stack) for stack in stacks)
     np.moveaxis(difference, axis, 0)[chosen] = (first - second) / 2  # of [-1, 1]
     facts: dict[str, Any] = {
+        "synthetic": True,  # of a model: no image of the patient
         "trust": "disagreement",
         "source": made.modality,
         "provenance": made.metadata.get("provenance", {}),

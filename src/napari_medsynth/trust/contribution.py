@@ -207,6 +207,7 @@ def _volumes(
     return {
         (target, source): stack.volume(
             f"{kind} of {source} in {target} ({card.title or card.id})",
+            synthetic=True,
             trust=kind,
             source=source,
             target=target,
