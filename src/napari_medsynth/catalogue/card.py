@@ -73,6 +73,8 @@ class ModelCard:
         ``mae`` and whatever else was measured.
     training : mapping
         Recipe facts: steps, seed, hardware, date, parent weights.
+    features : mapping
+        What the training scans look like, by modality; see ``prepare/features.py``.
     """
 
     id: str
@@ -102,6 +104,7 @@ class ModelCard:
     limits: str = ""
     quality: tuple[Mapping[str, Any], ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
+    features: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.id):

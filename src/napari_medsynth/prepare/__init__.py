@@ -1,6 +1,15 @@
 """Make scans ready for a model: one grid, one place. No torch, no Qt."""
 
-from .align import to_grid
+from .align import overlap, to_grid
+from .features import Look, look_at
 from .register import Misalignment, misalignment, register
 
-__all__ = ["Misalignment", "misalignment", "register", "to_grid"]
+__all__ = [
+    "Look",
+    "Misalignment",
+    "look_at",
+    "misalignment",
+    "overlap",
+    "register",
+    "to_grid",
+]

@@ -53,7 +53,7 @@ def misalignment(fixed: Volume, moving: Volume) -> Misalignment:
     VolumeError
         If the scans have nothing in common that could be compared.
     """
-    images = _coarse(fixed, _QUICK), _coarse(moving, _QUICK)
+    images = coarse(fixed, _QUICK), coarse(moving, _QUICK)
     found = _rigid(fixed, moving, _QUICK)
     now = _similarity(*images, sitk.Transform())
     if _similarity(*images, found) <= now:
@@ -81,7 +81,7 @@ def register(moving: Volume, fixed: Volume) -> Volume:
 
 def _rigid(fixed: Volume, moving: Volume, spacing: float) -> sitk.Euler3DTransform:
     """Find the transform from points of `fixed` to points of `moving`."""
-    still, moved = _coarse(fixed, spacing), _coarse(moving, spacing)
+    still, moved = coarse(fixed, spacing), coarse(moving, spacing)
     if overlap(moving, fixed)[0] < MINIMAL_OVERLAP:
         start = sitk.Euler3DTransform(
             sitk.CenteredTransformInitializer(still, moved, sitk.Euler3DTransform())
@@ -147,7 +147,7 @@ def _head(image: sitk.Image) -> sitk.Image:
     return sitk.BinaryDilate(bright, [_RIM] * 3)
 
 
-def _coarse(volume: Volume, spacing: float) -> sitk.Image:
+def coarse(volume: Volume, spacing: float) -> sitk.Image:
     """Resample to about cubic voxels of `spacing` [mm]; outliers are clipped."""
     data = np.nan_to_num(volume.data[:1], nan=0.0, posinf=0.0, neginf=0.0)
     low, high = np.percentile(data[..., ::3], (0.5, 99.8))
