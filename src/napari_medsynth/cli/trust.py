@@ -38,6 +38,8 @@ from ._trust_words import (
     self_test_table,
 )
 from .synthesize import Plane
+from .trust_calibrate import calibrate
+from .trust_uncertainty import uncertainty
 from .words import WordsCommand
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from napari_medsynth.trust.site import SelfTest
 
 trust = typer.Typer(help="Find out how far to believe a model.", no_args_is_help=True)
+trust.command("uncertainty", cls=WordsCommand)(uncertainty)
+trust.command("calibrate", cls=WordsCommand)(calibrate)
 
 
 @trust.command("contribution", cls=WordsCommand)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -41,8 +41,8 @@ class Calibration:
     floor : float
         Share of the range.
     facts : mapping
-        What it holds for (``target``, ``sources``, ``method``, ``variants``,
-        ``plane``), and anything else worth to be known, JSON values.
+        What it holds for (``target``, ``sources``, ``method`` by `method_name`,
+        ``plane``), and what else is worth knowing (``variants``, ``date``); JSON.
     """
 
     factor: float
@@ -132,6 +132,13 @@ def percent(share: float | None) -> str:
     return "?" if share is None else f"{100 * share:.1f}".removesuffix(".0") + " %"
 
 
+def method_name(method: str, cards: Sequence[ModelCard]) -> str:
+    """Name a method; an ensemble by its members' weights, which its spread is about."""
+    if method != "ensemble":
+        return method
+    return f"ensemble of {' '.join(sorted(card.sha256[:12] for card in cards))}"
+
+
 def purpose_of(target: str, sources: str, method: str, plane: str) -> str:
     """Name what a calibration holds for; `sources` in the card's order."""
     return f"{target} of {sources} by {method}, {plane}"
@@ -167,8 +174,10 @@ def load_calibration(
     target : str
     sources : tuple of str
         What the model is shown, in any order.
-    method, plane : str
-        As given to `uncertainty` and `prepare_study`.
+    method : str
+        See `method_name`.
+    plane : str
+        As given to `prepare_study`.
 
     Raises
     ------
