@@ -252,6 +252,7 @@ BUDGETS = [
     (f"{PACKAGE}.cli", ("torch", "napari", *QT)),
     *((f"{PACKAGE}.{name}", ("torch", "scipy", *QT)) for name in LIGHT_MODULES),
     (f"{PACKAGE}.training.finetune", ("torch", *QT)),
+    (f"{PACKAGE}.trust.passport", ("torch", "napari", *QT)),
     (f"{PACKAGE}.widgets.synthesize", ("torch",)),
     (f"{PACKAGE}.widgets.finetune", ("torch", "pyqtgraph")),
 ]
