@@ -10,23 +10,31 @@ from typing import Any
 
 _HOME = {
     "ATTENTION_METHODS": "methods",
-    "METHODS": "methods",
     "HeadStatistic": "heads",
+    "Honesty": "honesty",
+    "METHODS": "methods",
     "MapSource": "methods",
     "Method": "methods",
     "PathStrength": "paths",
     "Query": "query",
     "SliceRecord": "record",
+    "SourceMaps": "gradients",
     "attention_map": "maps",
+    "check_map": "honesty",
     "difference": "volumes",
+    "gradient_times_input": "gradients",
     "head_statistics": "heads",
+    "integrated_gradients": "gradients",
+    "map_maker": "making",
     "map_volume": "volumes",
+    "occlusion": "gradients",
     "path_strengths": "paths",
     "path_strengths_of": "paths",
     "place_maps": "record",
     "query_at": "query",
     "rank_correlation": "similarity",
     "record_slice": "record",
+    "relevance": "gradient_attention",
 }
 
 __all__ = list(_HOME)
