@@ -127,7 +127,8 @@ def calibrate(
     -----
     What is guaranteed is the coverage of a voxel drawn at random from a new patient,
     on average over patients and over those that were learnt from; not that of each
-    patient or each region.
+    patient or each region. The observed coverage is measured with one patient fewer
+    than the factor, and without the correction if they are too few for it.
 
     References
     ----------
