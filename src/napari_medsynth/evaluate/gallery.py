@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_medsynth.engine.slices import PLANES
+
 from .pictures import Picture, comparison_picture
 from .regions import on_grid_of
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from .regions import Region
 
 _TRUTH = "real"
-_PLANES = ("axial", "coronal", "sagittal")
 
 
 def report_pictures(
@@ -79,7 +80,7 @@ def report_pictures(
 
 def telling_slice(region: Region, plane: str = "axial") -> int:
     """Give the slice that holds most of a region; the middle one of an empty region."""
-    axis = _PLANES.index(plane) if plane in _PLANES else 0
+    axis = PLANES.get(plane, 0)
     others = tuple(i for i in range(3) if i != axis)
     counts = region.mask.sum(axis=others)
     return int(np.argmax(counts)) if counts.any() else len(counts) // 2

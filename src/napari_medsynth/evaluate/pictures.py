@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_medsynth.engine.intensity import Normalisation, fit_normalisation
+from napari_medsynth.engine.slices import PLANES
 from napari_medsynth.errors import VolumeError
+from napari_medsynth.io import same_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +31,6 @@ _GAP, _CAPTION, _BAR = 8, 24, 14  # pixels
 _MARK = "SYNTHETIC"
 _TEXT, _WARNING, _BACKGROUND = (225, 225, 225), (255, 170, 60), (18, 18, 18)
 _BLUE, _RED = np.array([60, 140, 255]), np.array([255, 90, 60])
-_AXES = {"axial": 0, "coronal": 1, "sagittal": 2}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +96,9 @@ def comparison_picture(
     VolumeError
         If the grids differ, or there is no such plane, slice or caption.
     """
-    if plane not in _AXES:
-        raise VolumeError(f"The plane must be one of {', '.join(_AXES)}, got {plane}.")
-    _check(volumes, index, _AXES[plane], difference or ())
+    if plane not in PLANES:
+        raise VolumeError(f"The plane must be one of {', '.join(PLANES)}, got {plane}.")
+    _check(volumes, index, PLANES[plane], difference or ())
     given = limits or {}
     shares = {
         caption: _share(volume, index, plane, given.get(caption))
@@ -118,9 +120,7 @@ def _share(
     volume: Volume, index: int, plane: str, limits: Limits | None
 ) -> NDArray[np.float32]:
     """One slice (rows, columns) scaled to [0, 1], the way up that it is looked at."""
-    from napari_medsynth.engine import Normalisation, fit_normalisation
-
-    axis = _AXES[plane]
+    axis = PLANES[plane]
     if limits:
         fitted = Normalisation(*limits)
     else:
@@ -132,7 +132,7 @@ def _share(
 
 def _size(volume: Volume, plane: str) -> tuple[int, int]:
     """Width and height in pixels: square millimetres, enlarged by a whole factor."""
-    rows, columns = (i for i in range(3) if i != _AXES[plane])
+    rows, columns = (i for i in range(3) if i != PLANES[plane])
     pixel = min(volume.spacing[rows], volume.spacing[columns])
     height, width = (
         volume.shape[i] * volume.spacing[i] / pixel for i in (rows, columns)
@@ -201,8 +201,6 @@ def _png(picture: Image.Image) -> bytes:
 def _check(
     volumes: Mapping[str, Volume], index: int, axis: int, captions: tuple[str, ...]
 ) -> None:
-    from napari_medsynth.io import same_grid
-
     if not volumes:
         raise VolumeError("A picture needs one volume or more, got none.")
     first = next(iter(volumes.values()))
