@@ -89,7 +89,7 @@ def test_the_letters_of_a_known_place(viewer):
 
 def test_values_are_those_of_the_nearest_voxel(layer):
     for index in itertools.product(range(2), range(3), range(4)):
-        at = np.multiply(index, (3, 1, 2)) + (10, -5, 7)
+        at = np.array((10, -5, 7)) + np.multiply(index, (3, 1, 2))
         for shift in (-0.45, 0.0, 0.45):
             point = at + shift * np.array((3, 1, 2))
             assert value_at(layer, point) == layer.data[index]

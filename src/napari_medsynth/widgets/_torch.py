@@ -6,7 +6,8 @@ import ctypes
 import gc
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,10 +25,17 @@ def load_torch() -> None:
     """
     if "torch" not in sys.modules:
         _load_library()
+    with no_collection():
+        import napari_medsynth.engine  # noqa: F401
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Keep the garbage collector away from a large import in a worker thread."""
     collects = gc.isenabled()
     gc.disable()
     try:
-        import napari_medsynth.engine  # noqa: F401
+        yield
     finally:
         if collects:
             gc.enable()

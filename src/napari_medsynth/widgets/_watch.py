@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
@@ -53,7 +54,8 @@ class Watch(QObject):
         for emitter in self._events:
             emitter.disconnect(self._on_event)
         self._events = ()
-        self._timer.stop()
+        with suppress(RuntimeError):  # Qt went first, at the end of the session
+            self._timer.stop()
 
     def _on_event(self, event: Any = None) -> None:
         if not self._only or getattr(event, "type", "") in self._only:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer
-from qtpy.QtGui import QColor, QIcon, QKeyEvent, QPixmap, QShowEvent
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtGui import QKeyEvent, QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QFlowLayout
 
+from .colours import COLOURS, colour_of, swatch
 from .loss_record import HELD_OUT, LossRecord
 from .pace import Pace
 from .plain import plain_label, push_button
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from .loss_canvas import LossCanvas
 
 _PREPARE_AFTER = 200  # ms
-# Okabe and Ito: told apart by colour-blind people, readable on dark and on light
-_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#d55e00", "#8f8fdd", "#b09c2e")
 _MEASURE_COLOURS = {"psnr": "#cc79a7", "mae": "#9a8c8c"}
 _FOLDED = {HELD_OUT + "mae"}  # tells the same as psnr
 _EMPTY = "Move the mouse over the curves, or use the arrow keys, to read values."
@@ -178,10 +177,10 @@ class LossPlot(QWidget):
 
     def _colours(self) -> dict[str, str]:
         losses = self.record.names
-        colours = {n: _COLOURS[i % len(_COLOURS)] for i, n in enumerate(losses)}
+        colours = {n: colour_of(i) for i, n in enumerate(losses)}
         measures = self.record.measures
         return colours | {
-            HELD_OUT + m: _MEASURE_COLOURS.get(m, _COLOURS[2]) for m in measures
+            HELD_OUT + m: _MEASURE_COLOURS.get(m, COLOURS[2]) for m in measures
         }
 
     def _add_boxes(self) -> None:
@@ -191,7 +190,7 @@ class LossPlot(QWidget):
             if name in self.boxes:
                 continue
             box = QCheckBox(_nice(name))
-            box.setIcon(_swatch(colours[name]))
+            box.setIcon(swatch(colours[name]))
             box.setChecked(name not in _FOLDED)
             box.setToolTip(f"Show or hide {_nice(name)}.")
             box.toggled.connect(self.draw)
@@ -270,9 +269,3 @@ def _nice(name: str) -> str:
     for measure in ("psnr", "ssim", "mae"):
         name = name.replace(HELD_OUT + measure, HELD_OUT + measure.upper())
     return name.replace("_", " ")
-
-
-def _swatch(colour: str) -> QIcon:
-    pixmap = QPixmap(QSize(12, 12))
-    pixmap.fill(QColor(colour))
-    return QIcon(pixmap)

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_medsynth.evaluate.windows import WINDOWS
 from napari_medsynth.widgets._layers import layer_modality
 from napari_medsynth.widgets._roles import facts
 from napari_medsynth.widgets._watch import Watch
@@ -253,8 +254,6 @@ def _digits(width: float) -> int:
 
 def _windows() -> dict[str, Limits]:
     """Give the windows for CT by the names that are shown."""
-    from napari_medsynth.evaluate.windows import WINDOWS
-
     return {
         f"{name.replace('-', ' ').capitalize()} [{low:g}, {high:g} HU]": (low, high)
         for name, (low, high) in WINDOWS.items()
