@@ -80,6 +80,8 @@ def contribution(
     The model is run with every subset of up to four scans (Shapley values). With -o,
     maps of the contributions and of what changes without each scan are written.
 
+    [bold]Example[/]
+
     medsynth trust contribution -i T1=a.nii.gz T2=b.nii.gz -t FLAIR --slices 60:80
     """
     card, indices = get_card(model), parse_slices(slices)
@@ -141,6 +143,8 @@ def self_test(
 
     What is kept names no patient; later results of the model show it beside them.
 
+    [bold]Example[/]
+
     medsynth trust self-test cohort/ --slices 20
     """
     card = get_card(model)
@@ -183,6 +187,8 @@ def consistency(
     overwrite: Overwrite = False,
 ) -> None:
     """Make the scans back from a synthesis, and tell how far they agree.
+
+    [bold]Example[/]
 
     medsynth trust consistency -i T1=a.nii.gz T2=b.nii.gz -s out/FLAIR_synthetic.nii.gz
     """

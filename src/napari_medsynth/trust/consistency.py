@@ -110,6 +110,17 @@ def check_consistency(
         If the model cannot go back.
     VolumeError
         If the images do not show the same field of view, or are too small to compare.
+
+    Notes
+    -----
+    Disagreement tells of a synthesis that has lost what its sources show. Agreement
+    does not tell that it is right: a synthesis is made of nothing but its sources, and
+    often leads back to them better than the real image does [1]_.
+
+    References
+    ----------
+    .. [1] C. Chu et al., "CycleGAN, a master of steganography", NIPS workshop on
+       machine deception, 2017. https://arxiv.org/abs/1712.02950
     """
     target = synthesis.modality
     if sources is None:
