@@ -11,6 +11,7 @@ from napari_medsynth import __version__
 from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
+from .explain import explain
 from .finetune import finetune
 from .models import models
 from .sample import sample
@@ -33,6 +34,7 @@ app.command(cls=WordsCommand)(synthesize)
 app.command()(demo)
 app.command()(doctor)
 app.command(cls=WordsCommand)(evaluate)
+app.command()(explain)
 app.command()(finetune)
 app.command()(sample)
 app.command()(train)

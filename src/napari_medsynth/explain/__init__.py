@@ -28,6 +28,7 @@ _HOME = {
     "map_maker": "making",
     "map_volume": "volumes",
     "occlusion": "gradients",
+    "overlay_picture": "overlay",
     "path_strengths": "paths",
     "path_strengths_of": "paths",
     "place_maps": "record",

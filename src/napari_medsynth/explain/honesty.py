@@ -13,7 +13,7 @@ from torch import nn
 
 from napari_medsynth.engine.slice_network import SliceNetwork
 
-from .deletion import Curves, Deletion
+from .deletion import N_DRAWS, Curves, Deletion
 from .record import SliceRecord, record_slice
 from .similarity import rank_correlation
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Above it, more than half of the variance of the map's ranks is there untrained.
 MOST_SIMILAR = 0.7
 N_SHUFFLES = 3
+N_STEPS = N_SHUFFLES + 2 + N_DRAWS  # that `check_map` yields
 
 
 @dataclass(frozen=True)
