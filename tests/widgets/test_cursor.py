@@ -2,10 +2,12 @@
 
 import itertools
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from napari_medsynth.io import read_volume
 from napari_medsynth.io.geometry import layer_tuple, volume_from_itk
 from napari_medsynth.widgets._cursor import (
     in_directions,
@@ -85,6 +87,33 @@ def test_the_letters_of_a_known_place(viewer):
     layer = viewer.add_image(data, contrast_limits=(0, 9), **options)
     look_at(viewer, layer.data_to_world(np.argwhere(layer.data == 9)[0]))
     assert spot_under(viewer).position == "5.0 mm L, 5.0 mm A, 5.0 mm S"
+
+
+@pytest.mark.parametrize(
+    "name", ["ms_lesjak_p07/FLAIR", "stroke_cstar/T1", "ms_longitudinal_p04_native/T1W"]
+)
+def test_the_position_in_a_real_scan_is_what_nibabel_says(viewer, shared, name):
+    """nibabel's world is RAS: left and posterior are its negatives."""
+    path = shared / "data" / "brain" / f"{name}.nii.gz"
+    image = nibabel.load(path)
+    values = np.asarray(image.dataobj)
+    data, options, _ = layer_tuple(read_volume(path))
+    layer = viewer.add_image(data, contrast_limits=(0, 1), **options)
+    code = "".join(nibabel.aff2axcodes(image.affine))
+    for share in ((0.3, 0.6, 0.4), (0.8, 0.2, 0.7)):
+        index = np.multiply(share, values.shape).astype(int)
+        right, anterior, superior = nibabel.affines.apply_affine(image.affine, index)
+        lps = [  # S, P, L of the array of the layer
+            index[code.translate(str.maketrans("LPI", "RAS")).index(letter)]
+            for letter in "SAR"
+        ]
+        for axis, letter in enumerate("SPL"):
+            if letter not in code:
+                lps[axis] = layer.data.shape[axis] - 1 - lps[axis]
+        assert layer.data[tuple(lps)] == pytest.approx(values[tuple(index)])
+        point = layer.data_to_world(lps)
+        expected = (superior, -anterior, -right)
+        np.testing.assert_allclose(patient_position(point, layer), expected, atol=1e-2)
 
 
 def test_values_are_those_of_the_nearest_voxel(layer):
