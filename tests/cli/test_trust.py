@@ -7,7 +7,7 @@ import pytest
 
 from napari_medsynth.catalogue import write_pack
 from napari_medsynth.io import read_study, read_volume, write_volume
-from napari_medsynth.trust.site import load_self_test
+from napari_medsynth.trust.site import Row, SelfTest, load_self_test, save_self_test
 
 GRID = ("--slices", "2:4")
 
@@ -77,7 +77,7 @@ def test_contribution_says_which_scan_would_help(
     )  # fmt: skip
 
     assert done.code == 0, done.err
-    assert "T2 too: FLAIR +1.5 dB, SSIM +0.200." in done.out
+    assert "With T2 too: FLAIR +1.5 dB, SSIM +0.200." in done.out
     assert "real (held out)" in done.out
 
 
@@ -93,7 +93,7 @@ def test_self_test_is_kept_without_names(medsynth, tiny, cohort, home):
     }
     (path,) = (home / "site").glob("*.json")
     assert "sub-" not in path.read_text()
-    assert "PSNR" in done.out
+    assert "PSNR [dB]" in done.out  # no markup of the terminal
 
 
 def test_self_test_can_leave_no_trace(medsynth, tiny, cohort, home):
@@ -131,6 +131,13 @@ def test_consistency_compares_the_scans_made_back(medsynth, tiny, scans, tmp_pat
     assert len(done.json["paths"]) == 3
     table = medsynth("trust", "consistency", *words, "-s", made)
     assert "back from FLAIR" in table.out
+    assert "Usual" not in table.out  # nobody has measured this model
+    row = Row("a", ("FLAIR",), "T1", 21.25, 0.8, 0.05)
+    test = SelfTest("tiny", tiny.card.sha256, "2026-11-20", (row,))
+    save_self_test(tiny.card, test)
+    table = medsynth("trust", "consistency", *words, "-s", made)
+    assert "21.25" in table.out
+    assert "Usual for T1: made of a real FLAIR. Measured here on 1" in table.out
 
 
 def test_maps_beside_scans_are_not_read_as_scans(medsynth, tiny, scans):

@@ -4,12 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from captum.attr import ShapleyValues
+from torch import nn
 
+from napari_medsynth.catalogue import get_card
 from napari_medsynth.engine import predict
 from napari_medsynth.engine.prepared import prepare_study
 from napari_medsynth.engine.slice_network import SliceNetwork
 from napari_medsynth.errors import EngineError
-from napari_medsynth.io import Study
+from napari_medsynth.io import Study, read_study
 from napari_medsynth.trust.contribution import contributions, slice_contribution
 
 from .conftest import Brightest, Mixer
@@ -239,3 +243,48 @@ def test_unified_model_gets_no_note(prepared, card, last_of):
     network = SliceNetwork(card, model=Mixer(LINEAR))
 
     assert last_of(contributions(prepared, network, (1,)))[0].notes == ()
+
+
+def test_contributions_are_those_of_captum(quad, card):
+    """A network that mixes neighbours and channels, against another implementation."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(4, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 4, 3, padding=1)
+    ).requires_grad_(False)
+    prepared = prepare_study(quad, replace(card, outputs=card.inputs), targets=["PD"])
+    network = SliceNetwork(card, model=net)
+
+    found = slice_contribution(prepared, network, 1)
+
+    image = prepared.inputs((1,))
+    channels = torch.arange(4).reshape(1, 4, 1, 1)
+    pixels = [(4, 5), (12, 9), (20, 15)]
+    for row, column in pixels:
+        attribution = ShapleyValues(
+            lambda x, r=row, c=column: prepared.frame.from_network(net(x))[:, 2, r, c]
+        ).attribute(image, baselines=card.missing_value, feature_mask=channels)
+        for source in prepared.available:
+            channel = card.inputs.index(source)
+            expected = float(attribution[0, channel, 0, 0])
+            assert found.maps["PD", source][row, column] == pytest.approx(
+                expected, abs=1e-5
+            )
+
+
+def test_real_scans_sum_to_what_the_starter_paints(shared):
+    folder = shared / "data/brain/ms_lesjak_p07"
+    study = read_study({m: folder / f"{m}.nii.gz" for m in ("T1", "T2")})
+    card = get_card("starter")
+    prepared = prepare_study(study, card, targets=["FLAIR"])
+    network = SliceNetwork(card)
+    index = prepared.n_slices // 2
+
+    found = slice_contribution(prepared, network, index)
+
+    full, empty = (
+        prepared.outputs(network(prepared.inputs((index,), hidden=hidden)))[0, 3]
+        for hidden in ((), ("T1", "T2"))
+    )
+    total = found.maps["FLAIR", "T1"] + found.maps["FLAIR", "T2"]
+    np.testing.assert_allclose(total, full - empty, atol=0.03)  # bf16 in batches
+    assert sum(found.shares["FLAIR"].values()) == pytest.approx(1)

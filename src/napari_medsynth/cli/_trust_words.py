@@ -7,6 +7,7 @@ from dataclasses import asdict
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ def contribution_json(
 
 
 def advice_sentence(target: str, advice: Advice) -> str:
-    """Say what one more scan is worth: "PD too: FLAIR +1.5 dB, SSIM +0.020. ..."."""
+    """Say what one more scan is worth: "With PD too: FLAIR +1.5 dB, ..."."""
     return (
-        f"{advice.missing} too: {target} {advice.gain_db:+.1f} dB, SSIM "
+        f"With {advice.missing} too: {target} {advice.gain_db:+.1f} dB, SSIM "
         f"{advice.ssim_gain:+.3f}. {advice.basis}"
     )
 
@@ -64,7 +65,7 @@ def self_test_table(test: SelfTest) -> Table:
     for heading in ("target", "made of"):
         table.add_column(heading)
     for heading in ("subjects", "PSNR [dB]", "SSIM", "MAE"):
-        table.add_column(heading, justify="right")
+        table.add_column(escape(heading), justify="right")
     for target, sources in dict.fromkeys((r.target, r.sources) for r in test.rows):
         rows = test.of(sources, target)
         psnr, ssim, mae = (
@@ -94,13 +95,21 @@ def consistency_table(found: Consistency) -> Table:
     table = Table(box=None)
     table.add_column(f"back from {found.target}")
     for heading in ("PSNR [dB]", "SSIM", "MAE", "usual PSNR", "usual SSIM"):
-        table.add_column(heading, justify="right")
-    table.add_column("usual: of a real image")
+        table.add_column(escape(heading), justify="right")
     for source, one in found.agreements.items():
         scores, usual = one.scores, one.usual
         measured = (f"{scores.psnr:.2f}", f"{scores.ssim:.3f}", f"{scores.mae:.3f}")
-        known = ("-", "-", "not known")
+        known = ("-", "-")
         if usual is not None:
-            known = (f"{usual.psnr:.2f}", f"{usual.ssim:.3f}", usual.basis)
+            known = (f"{usual.psnr:.2f}", f"{usual.ssim:.3f}")
         table.add_row(source, *measured, *known)
     return table
+
+
+def usual_sentences(found: Consistency) -> list[str]:
+    """Say what "usual" means, and where it was measured."""
+    return [
+        f"Usual for {source}: made of a real {found.target}. {one.usual.basis}"
+        for source, one in found.agreements.items()
+        if one.usual is not None
+    ]

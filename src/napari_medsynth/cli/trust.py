@@ -36,6 +36,7 @@ from ._trust_words import (
     contribution_json,
     contribution_table,
     self_test_table,
+    usual_sentences,
 )
 from .synthesize import Plane
 from .trust_calibrate import calibrate
@@ -218,6 +219,8 @@ def consistency(
         say_json({"rows": consistency_rows(found), "paths": paths})
     else:
         show(consistency_table(found))
+        for sentence in usual_sentences(found):
+            say(sentence)
 
 
 def _subjects(folder: Path, card: ModelCard) -> list[tuple[str, Callable[[], Study]]]:

@@ -113,7 +113,9 @@ def contributions(
     -----
     Contributions are counted from an image that shows nothing. Whichever source comes
     first brings the whole head, so that sources of which each would nearly suffice
-    have nearly equal shares. ``tally.alone`` and ``tally.left_out`` tell that apart.
+    have nearly equal shares, and one that corrects what another brings may have a
+    small share. ``tally.alone`` and ``tally.left_out`` tell that apart: show
+    them beside the shares.
 
     References
     ----------
