@@ -34,6 +34,9 @@ def test_files_become_a_synthetic_file_on_the_first_sources_grid(
     sidecar = json.loads((out / "FLAIR_synthetic-tiny.json").read_text())
     assert sidecar["SyntheticData"] is True
     assert sidecar["ModelSHA256"] == tiny.card.sha256
+    passport = volume.metadata["provenance"]["passport"]
+    assert passport["level"] in ("green", "amber", "red")
+    assert ("overlap", "T2") in {(c["name"], c["modality"]) for c in passport["checks"]}
     assert sorted(p.name for p in out.iterdir()) == [
         "FLAIR_synthetic-tiny.json",
         RESULT,
@@ -56,6 +59,19 @@ def test_json_is_one_object(medsynth, tiny, scans, tmp_path):
     assert report["device"] == "cpu"
     assert report["precision"] in ("fp32", "bf16")
     assert report["seconds"] > 0
+
+
+def test_a_doubtful_source_is_a_warning(medsynth, tiny, scans, tmp_path):
+    words = ["synthesize", "-i", scans, "-m", "tiny", "-o", tmp_path, "--slices", 3]
+
+    done = medsynth(*words, "--plane", "sagittal", "--json")
+
+    assert done.code == 0, done.err
+    sentence = "Tiny was trained on axial slices, not sagittal ones."
+    assert f"Warning: {sentence}" in done.err
+    passport = done.json["passport"]
+    assert sentence in [check["sentence"] for check in passport["checks"]]
+    assert passport["level"] != "green"
 
 
 def test_folder_is_guessed_and_target_defaults_to_what_is_missing(

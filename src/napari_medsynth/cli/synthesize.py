@@ -27,7 +27,7 @@ from ._progress import follow
 
 if TYPE_CHECKING:
     from napari_medsynth.engine import Result
-    from napari_medsynth.io import Volume
+    from napari_medsynth.io import Study, Volume
 
 
 class Plane(StrEnum):
@@ -55,6 +55,7 @@ _REPORTED = (
     "device",
     "precision",
     "notes",
+    "passport",
 )
 
 
@@ -171,6 +172,7 @@ class _Job:
         start = time.perf_counter()
         steps = predict(study, self.card, targets=targets, **self.settings)
         result, n_slices = follow(steps, ", ".join(targets))
+        result = self._with_passport(result, study, targets)
         seconds = time.perf_counter() - start
         files = write_all(self._by_name(result), self.folder)
         return {
@@ -179,6 +181,17 @@ class _Job:
             "seconds": round(seconds, 3),
             **{key: result.provenance[key] for key in _REPORTED},
         }
+
+    def _with_passport(
+        self, result: Result, study: Study, targets: list[str]
+    ) -> Result:
+        """Look at the sources, warn, and note it in the provenance."""
+        from napari_medsynth.trust.passport import inspect, stamped  # scipy: only here
+
+        shown, plane = result.provenance["sources"], self.settings["plane"]
+        passport = inspect(study, self.card, shown, targets, plane=plane)
+        warn(check.sentence for check in passport.objections)
+        return stamped(result, passport)
 
     def _check(self, sources: set[str], targets: list[str]) -> None:
         """Refuse what cannot be made or written, before a long run."""

@@ -103,7 +103,9 @@ def look_at(volume: Volume) -> Look:
 
 
 def _look(array: Array, spacing: Array, name: str) -> Look:
-    light = array - np.percentile(array, 1)
+    # Not the minimum: what was resampled is filled with it, darker than the air.
+    dark = array[array <= array.mean()]
+    light = np.maximum(array - np.percentile(dark, 25), 0.0)
     inside = _inside(light)
     zone = _upper(inside, spacing, _TOP)
     if zone.sum() < _FEWEST:

@@ -85,13 +85,14 @@ def check_contrast(
         return Check(
             "contrast", modality, GREEN, f"{modality} looks like a {modality}{also}."
         )
-    back = likeness(looks[guess].features, card.features) if guess in looks else {}
-    is_pair = bool(back) and back[modality] < back[guess]
-    level = RED if is_pair or doubt >= SURE else AMBER
+    partner = _partner(modality, near, looks, card)
+    if partner:
+        sentence = f"{modality} looks like a {partner} and {partner} like a {modality}"
+        return Check(
+            "contrast", modality, RED, f"{sentence}: swap the two.", "swap", partner
+        )
+    level = RED if doubt >= SURE else AMBER
     looks_like = f"{modality} looks like a {guess}"
-    if is_pair:
-        sentence = f"{looks_like} and {guess} like a {modality}: swap the two."
-        return Check("contrast", modality, level, sentence, "swap", guess)
     if guess in looks or guess not in card.inputs:
         sentence = f"{looks_like}: look whether the layer is the right one."
         return Check("contrast", modality, level, sentence)
@@ -240,6 +241,21 @@ def check_synthetic(modality: str, volume: Volume) -> Check | None:
         return None
     sentence = f"{modality} is synthetic: its errors become those of the result."
     return Check("synthetic", modality, AMBER, sentence)
+
+
+def _partner(
+    modality: str,
+    near: Mapping[str, float],
+    looks: Mapping[str, Look],
+    card: ModelCard,
+) -> str:
+    """Find the source with which exchanged slots would suit both better; "" if none."""
+    for other in near:  # the likest first
+        if other in looks and near[other] < near[modality]:
+            back = likeness(looks[other].features, card.features)
+            if SUSPICIOUS * back[modality] < back[other]:
+                return other
+    return ""
 
 
 def _share_of_top(values: np.ndarray) -> float:

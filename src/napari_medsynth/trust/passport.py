@@ -36,7 +36,7 @@ class Passport:
     Parameters
     ----------
     checks : tuple of Check
-        The worst ones first.
+        The worst ones first, and of these what can be mended.
     """
 
     checks: tuple[Check, ...]
@@ -215,5 +215,5 @@ def _place_of(volume: Volume, reference: Volume) -> Misalignment:
     return known[1]
 
 
-def _badness(check: Check) -> int:
-    return -LEVELS.index(check.level)
+def _badness(check: Check) -> tuple[int, bool]:
+    return -LEVELS.index(check.level), not check.fix
