@@ -51,7 +51,7 @@ def test_calibration_is_measured_kept_and_used(medsynth, tiny, cohort, scans, tm
     done = medsynth("trust", *words, *FAST, "--step", 2)
 
     assert done.code == 0, done.err
-    assert done.out.startswith("No guarantee: 2 patients cannot calibrate")
+    assert done.out.startswith("No guarantee: 2 patients are too few")
     assert "subject-2 is left out: it lacks a contrast" in done.err
     known = load_calibration(
         tiny.card, "FLAIR", sources=("T1", "T2", "PD"), method="augmentation"

@@ -19,7 +19,7 @@ FACTS = {
     "method": "augmentation",
     "plane": "axial",
 }
-KNOWN = Calibration(2.5, 0.9, 0.91, 0.8, 12, True, facts=FACTS)
+KNOWN = Calibration(2.5, 0.9, 0.8, 0.91, 0.8, 12, True, facts=FACTS)
 
 
 def load(card, target="FLAIR", sources=("T1", "T2"), **others):

@@ -14,9 +14,9 @@ from napari_medsynth.trust.conformal import (
     Case,
     calibrate,
     case_of,
+    factor_for,
     half_width,
     interval,
-    score_quantile,
 )
 from napari_medsynth.trust.uncertainty import Uncertainty
 
@@ -34,46 +34,58 @@ def case(rng, n_voxels=50, patient="", size=0.1):
     return Case(truth, made, spread, np.ones(n_voxels, bool), patient)
 
 
-def mean_coverage(quantile, n_patients, coverage, n_draws=3000):
-    """Give the mean coverage of a new patient, and its standard error."""
+def share_of_patients(factor_of, n_patients, confidence, n_draws=4000):
+    """Give the share of new patients with 90 % inside, and its standard error."""
     rng = np.random.default_rng(5)
     held = []
     for _ in range(n_draws):
         *known, new = cohort(rng, n_patients + 1)
-        held.append(np.mean(new <= quantile(known, coverage)))
-    return np.mean(held), np.std(held) / np.sqrt(n_draws)
+        held.append(np.mean(new <= factor_of(known, 0.9, confidence)) >= 0.9)
+    share = np.mean(held)
+    return share, np.sqrt(share * (1 - share) / n_draws)
 
 
 @pytest.mark.parametrize(
-    ("n_patients", "coverage"), [(9, 0.9), (15, 0.9), (4, 0.8), (25, 0.8)]
+    ("n_patients", "confidence"), [(9, 0.9), (10, 0.9), (25, 0.9), (5, 0.8), (33, 0.8)]
 )
-def test_coverage_of_new_patients_is_the_promised_one_on_average(n_patients, coverage):
-    mean, error = mean_coverage(score_quantile, n_patients, coverage)
+def test_new_patients_are_held_as_often_as_promised(n_patients, confidence):
+    share, error = share_of_patients(factor_for, n_patients, confidence)
 
-    assert mean >= coverage - 3 * error
-    assert mean <= coverage + 1 / (n_patients + 1) + 3 * error  # not just very wide
-
-
-@pytest.mark.parametrize(("n_patients", "coverage"), [(9, 0.9), (4, 0.8)])
-def test_coverage_is_too_low_without_the_correction(n_patients, coverage):
-    def plain(patients, share):
-        return np.quantile(np.concatenate(patients), share)
-
-    mean, error = mean_coverage(plain, n_patients, coverage)
-
-    assert mean < coverage - 3 * error
+    assert share >= confidence - 3 * error
+    assert share <= confidence + 1 / (n_patients + 1) + 3 * error  # and no wider
 
 
-def test_factor_is_the_corrected_weighted_quantile(rng):
-    """The long way: the smallest score at which enough of every patient is held."""
-    patients = [rng.exponential(size=n) for n in (30, 50, 20, 40, 10, 60, 25, 30, 45)]
-    patients += [rng.exponential(size=33)]
+@pytest.mark.parametrize(("n_patients", "confidence"), [(10, 0.9), (20, 0.9), (5, 0.8)])
+def test_new_patients_are_held_too_seldom_without_the_correction(
+    n_patients, confidence
+):
+    def plain(patients, coverage, share):
+        each = [np.quantile(scores, coverage) for scores in patients]
+        return np.quantile(each, share, method="inverted_cdf")
+
+    share, error = share_of_patients(plain, n_patients, confidence)
+
+    assert share < confidence - 3 * error
+
+
+def test_new_patients_are_held_too_seldom_if_voxels_are_pooled():
+    def pooled(patients, coverage, share):
+        return np.quantile(np.concatenate(patients), coverage)
+
+    share, error = share_of_patients(pooled, 30, 0.9)
+
+    assert share < 0.9 - 3 * error
+
+
+def test_factor_is_the_smallest_that_holds_enough_patients(rng):
+    """The long way: try every score."""
+    patients = [rng.exponential(1 + 0.1 * n, size=n) for n in range(20, 50, 2)]
     for factor in np.sort(np.concatenate(patients)):
-        missed = sum(np.mean(scores > factor) for scores in patients)
-        if (missed + 1) / (len(patients) + 1) <= 0.1:
+        held = sum(np.mean(scores <= factor) >= 0.9 for scores in patients)
+        if held / (len(patients) + 1) >= 0.8:
             break
 
-    assert score_quantile(patients, 0.9) == factor
+    assert factor_for(patients, 0.9, 0.8) == factor
 
 
 def test_factor_scales_the_score_of_error_over_spread_and_floor(rng):
@@ -82,7 +94,7 @@ def test_factor_scales_the_score_of_error_over_spread_and_floor(rng):
     found = calibrate(cases, floor=0.02)
 
     scores = [np.abs(c.truth - c.made) / (c.spread + 0.02) for c in cases]
-    assert found.factor == pytest.approx(score_quantile(scores, 0.9), rel=1e-6)
+    assert found.factor == pytest.approx(factor_for(scores, 0.9, 0.9), rel=1e-6)
     assert found.floor == 0.02 and found.n_patients == 12 and found.is_valid
 
 
@@ -120,24 +132,24 @@ def test_only_voxels_of_the_mask_count(rng):
     assert calibrate(spoilt) == calibrate(cases)
 
 
-def test_many_voxels_are_drawn_and_the_patient_keeps_its_weight(rng, monkeypatch):
+def test_many_voxels_are_drawn_at_random_and_give_nearly_the_same(rng, monkeypatch):
     cases = [case(rng, n_voxels=n) for n in (4000, 100, 100, 100)]
-    everything = calibrate(cases, coverage=0.7)
+    everything = calibrate(cases)
 
     monkeypatch.setattr(module, "MAX_VOXELS", 1000)
-    drawn = calibrate(cases, coverage=0.7)
+    drawn = calibrate(cases)
 
     assert drawn.factor == pytest.approx(everything.factor, rel=0.1)
-    assert drawn == calibrate(cases, coverage=0.7)
+    assert drawn == calibrate(cases)
 
 
-@pytest.mark.parametrize(("coverage", "needed"), [(0.9, 9), (0.8, 4), (0.95, 19)])
-def test_patients_needed_are_those_below_which_the_promise_fails(rng, coverage, needed):
-    assert patients_needed(coverage) == needed
+@pytest.mark.parametrize(("share", "needed"), [(0.9, 9), (0.8, 4), (0.95, 19)])
+def test_patients_needed_are_those_below_which_the_promise_fails(rng, share, needed):
+    assert patients_needed(share) == needed
     cases = [case(rng) for _ in range(needed)]
 
-    assert calibrate(cases, coverage=coverage).is_valid
-    few = calibrate(cases[1:], coverage=coverage)
+    assert calibrate(cases, confidence=share).is_valid
+    few = calibrate(cases[1:], confidence=share)
     assert not few.is_valid
     assert np.isfinite(few.factor)
 
@@ -146,29 +158,33 @@ def test_too_few_patients_are_told_in_plain_words(rng):
     few = calibrate([case(rng) for _ in range(3)])
 
     assert few.statement.startswith(
-        "No guarantee: 3 patients cannot calibrate an interval of 90 %, 9 or more can; "
-        "this one is a guess. Each patient left out in turn had "
+        "No guarantee: 3 patients are too few for an interval that holds for 90 % of "
+        "new patients, 9 or more are needed; this one is a guess. Each patient left "
+        "out in turn had "
     )
     one = calibrate([case(rng)])
     assert one.statement == (
-        "No guarantee: 1 patient cannot calibrate an interval of 90 %, 9 or more can; "
-        "this one is a guess."
+        "No guarantee: 1 patient is too few for an interval that holds for 90 % of new "
+        "patients, 9 or more are needed; this one is a guess."
     )
 
 
 def test_enough_patients_are_told_what_is_promised(rng):
-    found = calibrate([case(rng) for _ in range(9)])
+    found = calibrate([case(rng) for _ in range(19)], coverage=0.8, confidence=0.95)
 
-    assert "like the 9 measured here" in found.statement
-    assert "90 % of the voxels or more, on average" in found.statement
-    assert "lesions may have less" in found.statement
+    assert found.statement.startswith(
+        "For 95 % of new patients like the 19 measured here, the interval holds the "
+        "true value in at least 80 % of the voxels of the head; small regions such as "
+        "lesions may have fewer. Each patient left out in turn had "
+    )
     assert "at worst." in found.statement
 
 
 @pytest.mark.parametrize("coverage", [0.0, 1.0, 90.0])
-def test_impossible_coverage_is_refused(rng, coverage):
-    with pytest.raises(EngineError, match="share between 0 and 1"):
-        calibrate([case(rng)], coverage=coverage)
+def test_impossible_shares_are_refused(rng, coverage):
+    for wrong in ({"coverage": coverage}, {"confidence": coverage}):
+        with pytest.raises(EngineError, match="are shares between 0 and 1"):
+            calibrate([case(rng)], **wrong)
 
 
 def test_nothing_to_learn_from_is_refused(rng):

@@ -57,14 +57,18 @@ def calibrate(
     coverage: Annotated[
         float, typer.Option(min=0.5, max=0.99, help="Share of the voxels to hold.")
     ] = 0.9,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.99, help="Share of patients to hold it in.")
+    ] = 0.9,
     device: Device = "auto",
     json: AsJson = False,
 ) -> None:
     """Measure on local subjects how wide an interval must be, and keep it.
 
     Every subject needs the target and the sources: the target is hidden, synthesised
-    several times, and compared. None of them may have been trained on. 90 % need at
-    least 9 patients; with fewer, the interval is a guess and says so.
+    several times, and compared. None of them may have been trained on. To hold for
+    90 % of patients it takes at least 9; with fewer, the interval is a guess and says
+    so.
 
     [bold]Example[/]
 
@@ -87,7 +91,7 @@ def calibrate(
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
     }
     cases = _cases(settings, subjects, goal, sources, step)
-    result = calibrated(cases, coverage=coverage, facts=facts)
+    result = calibrated(cases, coverage=coverage, confidence=confidence, facts=facts)
     path = save_calibration(settings.card, result)
     if json:
         say_json(facts_of(result))

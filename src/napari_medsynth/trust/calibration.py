@@ -30,8 +30,9 @@ class Calibration:
     ----------
     factor : float
         See above.
-    coverage : float
-        Share of the voxels that the interval is to hold, 0.9.
+    coverage, confidence : float
+        Share of a patient's voxels that the interval is to hold, and share of the
+        patients in which it is to do so.
     observed_coverage : float or None
         Share of a patient's voxels that the interval of the other patients held, mean
         over the patients; None for one patient.
@@ -50,6 +51,7 @@ class Calibration:
 
     factor: float
     coverage: float
+    confidence: float
     observed_coverage: float | None
     lowest_coverage: float | None
     n_patients: int
@@ -60,19 +62,19 @@ class Calibration:
     @property
     def statement(self) -> str:
         """What the interval promises, in plain words."""
-        wanted, n = percent(self.coverage), self.n_patients
+        n, who = self.n_patients, percent(self.confidence)
         if self.is_valid:
             promise = (
-                f"For a new patient like the {n} measured here, the interval holds the "
-                f"true value in {wanted} of the voxels or more, on average over "
-                "patients and the whole foreground; small regions such as lesions may "
-                "have less."
+                f"For {who} of new patients like the {n} measured here, the interval "
+                f"holds the true value in at least {percent(self.coverage)} of the "
+                "voxels of the head; small regions such as lesions may have fewer."
             )
         else:
-            who = "1 patient" if n == 1 else f"{n} patients"
+            few = "1 patient is" if n == 1 else f"{n} patients are"
             promise = (
-                f"No guarantee: {who} cannot calibrate an interval of {wanted}, "
-                f"{patients_needed(self.coverage)} or more can; this one is a guess."
+                f"No guarantee: {few} too few for an interval that holds for {who} of "
+                f"new patients, {patients_needed(self.confidence)} or more are needed; "
+                "this one is a guess."
             )
         if self.observed_coverage is None:
             return promise
@@ -112,22 +114,23 @@ class Calibration:
             raise CardError(f"A calibration is damaged ({err}): repeat it.") from err
 
 
-def patients_needed(coverage: float) -> int:
+def patients_needed(confidence: float) -> int:
     """Give the number of patients below which no interval can be guaranteed.
 
-    Of n patients and a new one, each is as likely to be the oddest. So the promise
-    fails for a share of 1 / (n + 1) whatever the interval is, unless it is infinite.
+    Of n patients and a new one, each is as likely to be the oddest: a share of
+    1 / (n + 1) of new patients is odder than all n, whatever those are.
 
     Raises
     ------
     EngineError
-        If the coverage is not between 0 and 1.
+        If `confidence` is not between 0 and 1.
     """
-    if not 0 < coverage < 1:
+    if not 0 < confidence < 1:
         raise EngineError(
-            f"The coverage must be a share between 0 and 1, got {coverage}."
+            "Coverage and confidence are shares between 0 and 1, such as 0.9; got "
+            f"{confidence}."
         )
-    return ceil(1 / (1 - coverage) - 1 - 1e-9)
+    return ceil(1 / (1 - confidence) - 1 - 1e-9)
 
 
 def percent(share: float | None) -> str:

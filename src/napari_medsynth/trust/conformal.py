@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,6 +89,7 @@ def calibrate(
     cases: Iterable[Case],
     *,
     coverage: float = 0.9,
+    confidence: float = 0.9,
     floor: float = FLOOR,
     facts: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -95,16 +97,18 @@ def calibrate(
     """Find how many spreads wide an interval must be to hold the truth.
 
     The score of a voxel is |truth - synthesis| / (spread + floor). Voxels of a patient
-    resemble each other, so patients are what is exchangeable: each one weighs 1 / (n +
-    1), spread over its voxels, and the new patient's 1 / (n + 1) lies at infinity. The
-    factor is the `coverage` quantile of that distribution [1]_ [2]_.
+    resemble each other, so it is patients that are exchangeable: the score of a patient
+    is the smallest factor that holds `coverage` of its voxels, and the factor for new
+    patients is the ceil((n + 1) * confidence)-th smallest of n such scores [1]_.
 
     Parameters
     ----------
     cases : iterable of Case
         Looked at one by one, so that they need not be in memory together.
     coverage : float
-        Share of the voxels that the interval is to hold.
+        Share of a patient's voxels that the interval is to hold.
+    confidence : float
+        Share of the patients in which it is to do so.
     floor : float
         Share of the range that is added to each spread.
     facts : mapping, optional
@@ -121,47 +125,47 @@ def calibrate(
     Raises
     ------
     EngineError
-        If no voxel counts, or the coverage is not between 0 and 1.
+        If no voxel counts, or a share is not between 0 and 1.
 
     Notes
     -----
-    What is guaranteed is the coverage of a voxel drawn at random from a new patient,
-    on average over patients and over those that were learnt from; not that of each
-    patient or each region. The observed coverage is measured with one patient fewer
-    than the factor, and without the correction if they are too few for it.
+    The promise is about patients on average over those that were learnt from, and about
+    all voxels of a patient; not about each region. The observed coverage is measured
+    with one patient fewer than the factor, and without the correction if they are too
+    few for it.
 
     References
     ----------
     .. [1] A. N. Angelopoulos, S. Bates, "A gentle introduction to conformal prediction
        and distribution-free uncertainty quantification", 2021.
        https://arxiv.org/abs/2107.07511
-    .. [2] R. Dunn, L. Wasserman, A. Ramdas, "Distribution-free prediction sets for
-       two-layer hierarchical models", JASA 118(544), 2023.
-       https://arxiv.org/abs/1809.07441
     """
-    needed = patients_needed(coverage)
+    patients_needed(coverage), patients_needed(confidence)  # are they shares?
     patients = _scores_by_patient(cases, floor, np.random.default_rng(seed))
     if not patients:
         raise EngineError(
             "Nothing to calibrate with: at least one patient with the true image is "
             "needed."
         )
-    left_out = _left_out_coverage(patients, coverage)
+    left_out = _left_out_coverage(patients, coverage, confidence)
     n = len(patients)
     return Calibration(
-        factor=score_quantile(patients, coverage),
+        factor=factor_for(patients, coverage, confidence),
         coverage=coverage,
+        confidence=confidence,
         observed_coverage=float(np.mean(left_out)) if left_out else None,
         lowest_coverage=min(left_out) if left_out else None,
         n_patients=n,
-        is_valid=n >= needed,
+        is_valid=n >= patients_needed(confidence),
         floor=floor,
         facts=dict(facts or {}),
     )
 
 
-def score_quantile(patients: Sequence[NDArray[np.float32]], coverage: float) -> float:
-    """Give the smallest score that holds `coverage` of the patients' voxels.
+def factor_for(
+    patients: Sequence[NDArray[np.float32]], coverage: float, confidence: float
+) -> float:
+    """Give the factor that holds `coverage` in `confidence` of new patients.
 
     With the finite-sample correction if there are enough patients for it, else
     without.
@@ -170,17 +174,16 @@ def score_quantile(patients: Sequence[NDArray[np.float32]], coverage: float) -> 
     ----------
     patients : sequence of ndarray
         Scores of each patient's voxels.
-    coverage : float
+    coverage, confidence : float
+        Shares, as in `calibrate`.
     """
     n = len(patients)
-    total = n + 1 if n >= patients_needed(coverage) else n
-    scores = np.concatenate(patients).astype(np.float64)
-    weights = np.concatenate([np.full(len(s), 1 / (len(s) * total)) for s in patients])
-    order = np.argsort(scores)
-    held = np.cumsum(weights[order])
-    # rounding must not push the quantile of 9 patients past the last score
-    place = min(int(np.searchsorted(held, coverage - 1e-9)), len(scores) - 1)
-    return float(scores[order[place]])
+    each = sorted(
+        float(np.quantile(scores, coverage, method="inverted_cdf"))
+        for scores in patients
+    )
+    total = n + 1 if n >= patients_needed(confidence) else n
+    return each[ceil(total * confidence - 1e-9) - 1]  # 10 * 0.9 is 9, not more
 
 
 def half_width(
@@ -229,13 +232,13 @@ def _scores_by_patient(
 
 
 def _left_out_coverage(
-    patients: Sequence[NDArray[np.float32]], coverage: float
+    patients: Sequence[NDArray[np.float32]], coverage: float, confidence: float
 ) -> list[float]:
     """Give the share of each patient's voxels that the others' interval holds."""
     if len(patients) < 2:
         return []
     factors = (
-        score_quantile([*patients[:i], *patients[i + 1 :]], coverage)
+        factor_for([*patients[:i], *patients[i + 1 :]], coverage, confidence)
         for i in range(len(patients))
     )
     return [
