@@ -200,6 +200,7 @@ def engine(monkeypatch):
         return (yield from fake.predict(request))
 
     monkeypatch.setattr(_request, "_predict", predict)
+    monkeypatch.setattr(_request, "_stamped", lambda request, result: result)
     yield fake
     fake.go.set()
 

@@ -101,3 +101,13 @@ def test_preview_goes_on_after_a_run_of_one_slice(qtbot, dock, viewer, engine):
     wait_until_done(qtbot, dock)
 
     qtbot.waitUntil(lambda: "FLAIR (preview)" in names(viewer))
+
+
+def test_preview_saves_nothing(qtbot, dock, viewer, preferences, tmp_path):
+    preferences["results"] = str(tmp_path / "out")
+
+    dock.preview_box.click()
+    qtbot.waitUntil(lambda: "FLAIR (preview)" in names(viewer))
+    qtbot.wait(100)
+
+    assert not (tmp_path / "out").exists()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from ._growing import GrowingLayer
-from ._request import Request, run_request
+from ._request import Request, preview_request
 from ._worker import Slots, start_worker, tell_error
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class LivePreview(QObject):
             "finished": self._on_finished,
         }
         one_slice = self._request.of_slices(index)
-        self._worker = start_worker(run_request, one_slice, slots=slots)
+        self._worker = start_worker(preview_request, one_slice, slots=slots)
 
     def _on_yielded(self, step: Progress) -> None:
         request = self._running[0]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_medsynth.catalogue import ModelCard
     from napari_medsynth.engine import Progress, Result
     from napari_medsynth.io import Volume
+    from napari_medsynth.trust.passport import Passport
 
     from .parts.options_box import RunOptions
 
@@ -48,6 +49,8 @@ class Request:
         Which slices along the plane's axis; None for all.
     results_folder : str
         Where to save results as NIfTI; "" for nowhere.
+    passport : Passport or None
+        What is known of the sources; None if nobody has looked at them yet.
     """
 
     study: Study
@@ -58,6 +61,7 @@ class Request:
     options: RunOptions
     slices: int | tuple[int, ...] | None = None
     results_folder: str = ""
+    passport: Passport | None = None
 
     @property
     def reference(self) -> Volume:
@@ -142,11 +146,33 @@ def count_slices(layer: Layer, plane: str) -> int:
 
 
 def run_request(request: Request) -> Generator[Progress, None, Result]:
-    """Predict, and save the result if a folder was named. For a worker thread."""
-    result = yield from _predict(request)
+    """Predict, look at the sources if nobody has, and save. For a worker thread.
+
+    The result says in its provenance what was found out about the sources; it is saved
+    if a folder was named.
+    """
+    result = _stamped(request, (yield from _predict(request)))
     if request.results_folder:
         yield from _save(request, result)
     return result
+
+
+def preview_request(request: Request) -> Generator[Progress, None, Result]:
+    """Predict, and leave nothing behind. For a worker thread."""
+    return (yield from _predict(request))
+
+
+def _stamped(request: Request, result: Result) -> Result:
+    from napari_medsynth.trust.passport import inspect, stamped
+
+    passport = request.passport or inspect(
+        request.study,
+        request.card,
+        request.study.modalities,
+        request.targets,
+        plane=request.options.plane,
+    )
+    return stamped(result, passport)
 
 
 def _predict(request: Request) -> Generator[Progress, None, Result]:

@@ -14,6 +14,7 @@ from .parts.card_view import measured_quality
 from .parts.modality_table import ModalityTable
 from .parts.model_box import ModelBox
 from .parts.options_box import OptionsBox
+from .parts.passport_box import PassportBox
 from .parts.run_box import RunBox
 
 
@@ -29,6 +30,7 @@ class SynthesizeForm(QWidget):
         super().__init__(parent)
         self.model_box = ModelBox()
         self.modality_table = ModalityTable()
+        self.passport_box = PassportBox()
         self.quality_label = QLabel()
         self.quality_label.setWordWrap(True)
         self.quality_label.setTextFormat(Qt.TextFormat.PlainText)
@@ -94,6 +96,7 @@ class SynthesizeForm(QWidget):
         for part in (
             self.model_box,
             self.modality_table,
+            self.passport_box,
             self.quality_label,
             self.options_box,
         ):

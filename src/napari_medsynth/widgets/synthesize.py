@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from qtpy.QtWidgets import QApplication, QWidget
 from napari_medsynth.errors import MedSynthError
 
 from ._activation import prepare_viewer
+from ._passport import PassportWatch
 from ._preferences import Preferences, keep, recall
 from ._preview import LivePreview
 from ._request import Request, chosen_slices, count_slices, make_request
@@ -45,7 +47,11 @@ class SynthesizeWidget(SynthesizeForm):
     def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = napari_viewer
-        self._work = _Work(napari_viewer, LivePreview(napari_viewer, self._request))
+        self._work = _Work(
+            napari_viewer,
+            LivePreview(napari_viewer, self._request),
+            PassportWatch(napari_viewer, self),
+        )
         self._choice: tuple[Any, ...] = ()
         self._preferences: Preferences | None = None
         self._is_showing = False
@@ -67,6 +73,7 @@ class SynthesizeWidget(SynthesizeForm):
         if request is None:
             return
         request = chosen_slices(request, self._viewer.dims.point)
+        request = replace(request, passport=self._work.passport.passport)
         self.run_box.start("Starting\N{HORIZONTAL ELLIPSIS}", request.n_slices)
         self._work.preview.hold()
         self._work.run = SynthesisRun(self._viewer, request)
@@ -98,11 +105,13 @@ class SynthesizeWidget(SynthesizeForm):
         super().showEvent(event)
         self.model_box.refresh()  # models may have been imported meanwhile
         self._work.preview.set_visible(True)
+        self._work.passport.set_visible(True)
         self._warm_up_timer.start()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         super().hideEvent(event)
         self._work.preview.set_visible(False)
+        self._work.passport.set_visible(False)
 
     def _connect(self) -> None:
         self.edited.connect(self._on_edited_here)
@@ -111,6 +120,7 @@ class SynthesizeWidget(SynthesizeForm):
         self.model_box.card_changed.connect(self._keep)
         self.preview_box.toggled.connect(self._on_preview_toggled)
         self._work.preview.said.connect(self.run_box.say)
+        self._work.passport.said.connect(self.run_box.say)
         self.run_box.run_clicked.connect(self.run)
         self.run_box.cancel_clicked.connect(self.cancel)
         for keys, slot in (("Ctrl+Return", self.run), ("Esc", self.cancel)):
@@ -169,6 +179,7 @@ class SynthesizeWidget(SynthesizeForm):
             self.modality_table.set_layers(self._viewer.layers)
         elif event.type == "data" and event.sources[0] in self._sources():
             self._choice = ()
+            self._work.passport.ask(is_new=True)
             self._on_edited_here()
 
     def _sources(self) -> list[Layer]:
@@ -184,6 +195,7 @@ class SynthesizeWidget(SynthesizeForm):
         for layer in self._sources()[:1]:
             self.options_box.set_n_slices(count_slices(layer, plane))
         self._work.preview.reset()
+        self._work.passport.ask()
 
     def _on_preview_toggled(self, is_on: bool) -> None:
         self._work.preview.set_on(is_on)
@@ -208,12 +220,15 @@ class _Work:
     widget's children are gone and its own methods are not called any more.
     """
 
-    def __init__(self, viewer: Viewer, preview: LivePreview) -> None:
+    def __init__(
+        self, viewer: Viewer, preview: LivePreview, passport: PassportWatch
+    ) -> None:
         self._layers = viewer.layers
         self._preferences: Preferences | None = None
         self._on_layers: Callable[..., None] | None = None
         self._on_preferences: Callable[..., None] | None = None
         self.preview = preview
+        self.passport = passport
         self.run: SynthesisRun | None = None
 
     def follow_layers(self, listener: Callable[..., None]) -> None:
@@ -237,6 +252,7 @@ class _Work:
         if self._preferences is not None:
             self._preferences.off_change(self._on_preferences_event)
         self.preview.abandon()
+        self.passport.abandon()
         if self.run is not None:
             self.run.abandon()
 

@@ -72,6 +72,15 @@ class ModalityTable(QWidget):
         """Do what a click on the chip of `modality` does."""
         self._on_state_chosen(modality, state)
 
+    def chosen(self) -> dict[str, Layer | None]:
+        """Give what was chosen by hand, for `choose`."""
+        return dict(self._chosen)
+
+    def choose(self, chosen: Mapping[str, Layer | None]) -> None:
+        """Give modalities these layers, as if by hand; all others find their own."""
+        self._chosen = dict(chosen)
+        self._update_rows()
+
     def sources(self) -> dict[str, Layer]:
         """Give the layers that the model sees, by modality, in the card's order."""
         return {
