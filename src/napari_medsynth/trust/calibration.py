@@ -15,10 +15,10 @@ from .site import load_record, save_record
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Share of the range: the error that no spread tells of. Of 0.003 to 0.1 it gives the
-# starter the narrowest intervals on simulated subjects; 0.01 ones that are wider than
-# without a spread.
-FLOOR = 0.05
+# Share of the range, added to every spread. A large one gives intervals of one width,
+# which are the narrowest on the simulated subjects that they are calibrated on. A small
+# one follows the spread, and holds more of the real subjects, where the spread is larger.
+FLOOR = 0.02
 _RECORD = "calibrations"
 
 
