@@ -254,7 +254,9 @@ BUDGETS = [
     (f"{PACKAGE}.training.finetune", ("torch", *QT)),
     (f"{PACKAGE}.trust.passport", ("torch", "napari", *QT)),
     (f"{PACKAGE}.widgets.synthesize", ("torch",)),
+    (f"{PACKAGE}.widgets.attention", ("torch", "captum")),
     (f"{PACKAGE}.widgets.finetune", ("torch", "pyqtgraph")),
+    (f"{PACKAGE}.widgets.trust", ("torch", "pyqtgraph")),
 ]
 
 

@@ -1,0 +1,261 @@
+"""AttentionCells: one cell per model with anatomy, maps and marks, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from ._arrangement import (
+    Arrangement,
+    put_in_order,
+    set_caption,
+    set_grid,
+    set_visible,
+)
+from ._attention_ask import Ask
+from ._attention_layers import anatomy_layer, map_layer, mark, marks_layer
+from ._attention_maps import Key, Maps
+from ._layers import unique_name
+from ._turns import Turns
+from .parts.map_look_box import MapLook
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Image, Layer
+
+    from ._attention_jobs import Picture
+
+ANATOMY, MARKS = "anatomy", "marks"
+_LINKED = ("contrast_limits", "gamma", "colormap")
+_IN_ONE_ROW = 3  # cells
+_SPACING = 4  # pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Which cells and layers there are to be.
+
+    Parameters
+    ----------
+    cells : tuple of str
+        Titles of models, and of a difference; at least one.
+    asks : tuple of Ask
+        Each is a map in every cell; the current one is among them.
+    anatomy : Image
+        The layer that is shown under the maps.
+    place : mapping
+        Arguments of ``add_image`` for its grid.
+    is_side_by_side : bool
+        False: no cells; the maps lie over the layers of the user, the first is shown.
+    """
+
+    cells: tuple[str, ...]
+    asks: tuple[Ask, ...]
+    anatomy: Image
+    place: Mapping[str, Any]
+    is_side_by_side: bool
+
+    def slots(self) -> list[Key]:
+        """Give the keys of all layers, in the order of napari's list of layers."""
+        first: list[str | int] = [ANATOMY] if self.is_side_by_side else []
+        slots = [*first, *sorted(ask.number for ask in self.asks), MARKS]
+        return [(cell, slot) for cell in self.cells for slot in slots]
+
+
+class AttentionCells(QObject):
+    """Makes the layers of a `Plan`, one per turn of the event loop, and fills them.
+
+    napari puts the next `stride` layers of its list into each cell of its grid, hidden
+    ones included: so ours come first, the same number for every cell. Those of the
+    user are hidden meanwhile; `close` shows them again.
+
+    Signals: `lost` when someone has removed one of our layers.
+    """
+
+    lost = Signal()
+
+    def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._plan: Plan | None = None
+        self._before: Arrangement | None = None
+        self._selection: set[Layer] | None = None
+        self._is_busy = False  # with the list of layers
+        self.layers: dict[Key, Layer] = {}
+        self._maps = Maps(self.layers)
+        self.look = MapLook()
+        self._turns = Turns(self)
+        viewer.layers.events.removed.connect(self._on_layer_removed)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is shown, or about to be."""
+        return self._plan is not None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all layers are where they belong."""
+        wanted = self._plan.slots() if self._plan else []
+        return set(wanted) == set(self.layers) and not self._turns.is_busy
+
+    def show(self, plan: Plan) -> None:
+        """Have the cells of `plan`; what is there already stays."""
+        before, self._plan = self._plan, plan
+        keys = plan.slots()
+        surplus = [key for key in self.layers if key not in keys]
+        if before is not None and before.anatomy != plan.anatomy:
+            surplus += [key for key in self.layers if key[1] == ANATOMY]
+        is_new = before is None or before.is_side_by_side != plan.is_side_by_side
+        if self._before is None:
+            self._before = Arrangement.of(self._viewer)
+        elif is_new:
+            self._before.restore(self._viewer)
+        self._maps.keep(keys, plan.asks)
+        missing = [key for key in keys if key not in self.layers or key in surplus]
+        if surplus or missing or is_new or self._turns.is_busy:
+            steps = [partial(self._remove, key) for key in dict.fromkeys(surplus)]
+            steps += [partial(self._add, key) for key in missing]
+            self._turns.stop()
+            self._turns.add([*steps, self._order, self._show_layers, self._show_grid])
+        self.mark(plan.asks)
+
+    def draw(self, picture: Picture) -> None:
+        """Show a map in its cell."""
+        key = self._maps.show(picture)
+        if self.is_settled:
+            self._show_layer(key)
+            self._maps.caption(picture.cell)
+
+    def mark(self, asks: Collection[Ask]) -> None:
+        """Draw where is asked, in all cells."""
+        if self._plan is not None:
+            for (_, slot), layer in self.layers.items():
+                if slot == MARKS:
+                    mark(layer, asks, self._plan.place)
+
+    def clear(self, cell: str, number: int) -> None:
+        """Show no map for an ask in a cell, because there is none."""
+        self._maps.forget((cell, number))
+        if (cell, number) in self.layers:
+            self._show_layer((cell, number))
+            self._maps.caption(cell)
+
+    def set_look(self, look: MapLook) -> None:
+        """Draw all maps like this."""
+        self.look = look
+        self._maps.set_look(look)
+
+    def set_grey(self, cells: Collection[str]) -> None:
+        """Grey the maps of these cells: they failed the honesty test."""
+        self._maps.set_grey(cells)
+
+    def close(self) -> None:
+        """Take our layers away and show what was shown before."""
+        self._turns.stop()
+        self._plan = None
+        self._maps.keep((), ())
+        before, self._before = self._before, None
+        self._turns.add(partial(self._remove, key) for key in list(self.layers))
+        if before is not None:
+            self._turns.add([partial(before.restore, self._viewer)])
+
+    def abandon(self) -> None:
+        """Do nothing more: the viewer is going away."""
+        self._turns.stop()
+        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+
+    # Each of these is one turn of the event loop
+
+    def _add(self, key: Key) -> None:
+        plan = self._plan
+        if plan is None or key in self.layers:
+            return
+        if self._selection is None:
+            self._selection = set(self._viewer.layers.selection)
+        layer = self._make(plan, *key)
+        layer.name = unique_name(self._viewer, layer.name)
+        self.layers[key] = layer
+        self._viewer.layers.append(layer)
+        if key[1] == ANATOMY:
+            self._viewer.layers.link_layers([plan.anatomy, layer], _LINKED)
+        elif key[1] == MARKS:
+            mark(layer, plan.asks, plan.place)
+        self._maps.fill(key)
+
+    def _make(self, plan: Plan, cell: str, slot: str | int) -> Layer:
+        if slot == ANATOMY:
+            layer = anatomy_layer(plan.anatomy, f"{cell} over {plan.anatomy.name}")
+            set_caption(layer, position="top_left", font_size=9, visible=True)
+            return layer
+        if slot == MARKS:
+            return marks_layer(plan.place, f"{cell}: queries")
+        return map_layer(plan.place, f"{cell}: attention")
+
+    def _remove(self, key: Key) -> None:
+        layer = self.layers.pop(key, None)
+        if layer is None or layer not in self._viewer.layers:
+            return
+        self._is_busy = True
+        try:
+            self._viewer.layers.remove(layer)
+        finally:
+            self._is_busy = False
+
+    def _order(self) -> None:
+        """Bring our layers into the order that the grid needs, below all others."""
+        if self._plan is not None and self._plan.is_side_by_side:
+            ours = [self.layers.get(key) for key in self._plan.slots()]
+            put_in_order(self._viewer, [layer for layer in ours if layer is not None])
+
+    def _show_layers(self) -> None:
+        plan = self._plan
+        if plan is None or self._before is None:
+            return
+        if plan.is_side_by_side:
+            for layer in self._before.layers:
+                set_visible(self._viewer, layer, False)
+        for key in list(self.layers):
+            self._show_layer(key)
+        for cell in plan.cells:
+            self._maps.caption(cell)
+        self._select()
+
+    def _show_grid(self) -> None:
+        plan, grid = self._plan, self._viewer.canvas.grid
+        if plan is None or not plan.is_side_by_side:
+            return
+        n_cells = len(plan.cells)
+        shape = (1, n_cells) if n_cells <= _IN_ONE_ROW else (-1, -1)
+        is_new = not grid.enabled or tuple(grid.shape) != shape
+        stride = len(plan.slots()) // n_cells
+        set_grid(
+            self._viewer, stride=stride, shape=shape, spacing=_SPACING, enabled=True
+        )
+        anatomy = [layer for (_, slot), layer in self.layers.items() if slot == ANATOMY]
+        if is_new and anatomy:
+            self._viewer.fit_to_view(layers=anatomy, margin=0.02)
+
+    # What may be done at any time
+
+    def _show_layer(self, key: Key) -> None:
+        plan = self._plan
+        if plan is None:
+            return
+        is_shown = plan.is_side_by_side or key[0] == plan.cells[0]
+        if isinstance(key[1], int):
+            is_shown = is_shown and key in self._maps
+        set_visible(self._viewer, self.layers[key], is_shown)
+
+    def _select(self) -> None:
+        chosen, self._selection = self._selection, None
+        if chosen is not None:
+            present = self._viewer.layers
+            present.selection = {layer for layer in chosen if layer in present}
+
+    def _on_layer_removed(self, event: Any) -> None:
+        if not self._is_busy and event.value in self.layers.values():
+            self.lost.emit()
