@@ -1,0 +1,162 @@
+"""Trust: what a synthesis was made of, and how far to believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QKeySequence, QShortcut, QShowEvent
+from qtpy.QtWidgets import QWidget
+
+from napari_medsynth.errors import MedSynthError
+
+from ._trust_form import TrustForm
+from ._trust_view import TrustView
+from ._turns import single_shot
+from ._worker import tell_error
+from .parts.contribution_box import ContributionBox
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Layer
+
+    from ._request import Request
+
+_AFTER_SHOWING = 1600  # ms; torch is being loaded until then
+
+
+class TrustWidget(TrustForm):
+    """Contributions of the scans, advice, consistency and uncertainty of a synthesis.
+
+    Every part is built as ``Box(viewer, self.request)`` and has ``set_reason(str)``,
+    called when another choice was made, and ``close()``. Optionally it has
+    ``cancel()``, ``to_json()``, ``set_from_json(values)`` and a signal ``changed``.
+
+    Parameters
+    ----------
+    napari_viewer : Viewer
+        Filled in by napari.
+
+    Attributes
+    ----------
+    changed : Signal
+        Another model, image, target or plane was chosen, or an image has changed.
+    """
+
+    changed = Signal()
+
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(napari_viewer, parent)
+        self.view = TrustView(napari_viewer)
+        self._failure = ""
+        self._is_ready = False
+        session = self.view.session
+        self.contribution_box = ContributionBox(napari_viewer, self.request, session)
+        self.add_section("What did each scan contribute?", self.contribution_box)
+        self._show_timer = single_shot(self, _AFTER_SHOWING, self._on_shown)
+        self._tell_timer = single_shot(self, 0, self._tell)
+        self._connect()
+        self.set_layers(list(napari_viewer.layers))
+        self._tell()
+        self.on_close(partial(TrustView.close, self.view))
+
+    def boxes(self) -> dict[str, Any]:
+        """Give the parts of the sections, by the names under which they remember."""
+        return {"contribution": self.contribution_box}
+
+    def request(self) -> Request | None:
+        """Give what the model is run on: the same object until something changes.
+
+        None if it cannot be run; `reason` says why.
+        """
+        self.settle()
+        card, table = self.card, self.modality_table
+        self._failure = ""
+        if card is None or self.reason():
+            return None
+        try:
+            requests, reasons = self.view.requests.make(
+                {card.title: card}, table.sources(), table.targets(), self.options()
+            )
+        except MedSynthError as err:
+            requests, reasons = {}, {card.title: tell_error(err)}
+        self._failure = reasons.get(card.title, "")
+        self._say()
+        return requests.get(card.title)
+
+    def reason(self) -> str:
+        """Say why the model cannot be run; "" if it can."""
+        return super().reason() or self._failure
+
+    def to_json(self) -> dict[str, Any]:
+        known = {
+            name: box.to_json()
+            for name, box in self.boxes().items()
+            if hasattr(box, "to_json")
+        }
+        model = self.card.id if self.card else ""
+        return {**known, "model": model, "plane": self.plane_combo.currentData()}
+
+    def set_from_json(self, values: Mapping[str, Any]) -> None:
+        for name, box in self.boxes().items():
+            kept = values.get(name)
+            if hasattr(box, "set_from_json"):
+                box.set_from_json(kept if isinstance(kept, dict) else {})
+        self.model_box.choose(str(values.get("model", "")))
+        self.plane_combo.setCurrentIndex(
+            max(self.plane_combo.findData(values.get("plane")), 0)
+        )
+
+    def cancel(self) -> None:
+        """Stop all long work at once."""
+        for box in self.boxes().values():
+            if hasattr(box, "cancel"):
+                box.cancel()
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        super().showEvent(event)
+        self._show_timer.start()
+
+    def _connect(self) -> None:
+        self.edited.connect(self._tell_timer.start)
+        self.edited.connect(self.remember)
+        self.view.layers_changed.connect(self._on_layers_changed)
+        self.view.data_changed.connect(self._on_data_changed)
+        for box in self.boxes().values():
+            if hasattr(box, "changed"):
+                box.changed.connect(self.remember)
+        for section in self.sections.values():
+            section.toggled.connect(self.remember)
+        shortcut = QShortcut(QKeySequence("Esc"), self)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(self.cancel)
+
+    def _on_shown(self) -> None:
+        """Look for new models; from now on, models may run."""
+        self.model_box.refresh()
+        self._is_ready = True
+        self._tell()
+
+    def _on_layers_changed(self) -> None:
+        self.set_layers(list(self._viewer.layers))
+
+    def _on_data_changed(self, layer: Layer) -> None:
+        if layer in self.modality_table.sources().values():
+            self.view.requests.forget()
+            self._tell_timer.start()
+
+    def _tell(self) -> None:
+        """Tell all parts that something else may have been chosen."""
+        self._failure = ""
+        self._say()
+        if self._is_ready:
+            for box in self.boxes().values():
+                box.set_reason(self.reason())
+            self.changed.emit()
+
+    def _say(self) -> None:
+        reason = self.reason()
+        self.reason_label.setText(reason)
+        self.reason_label.setVisible(bool(reason))
