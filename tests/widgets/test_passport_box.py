@@ -15,7 +15,7 @@ from napari_medsynth.errors import VolumeError
 from napari_medsynth.trust.passport import Check, Passport
 from napari_medsynth.widgets import _passport, _request, synthesize
 from napari_medsynth.widgets.parts.options_box import RunOptions
-from napari_medsynth.widgets.parts.passport_box import PassportBox
+from napari_medsynth.widgets.parts.passport_box import CheckRow, PassportBox
 from napari_medsynth.widgets.parts.state_chip import State
 
 GOOD = Check("contrast", "T1", "green", "T1 looks like a T1.")
@@ -85,9 +85,7 @@ def looked(dock):
 
 def press(dock, title):
     (button,) = (
-        row.button
-        for row in dock.passport_box.rows
-        if row.button is not None and row.button.text() == title
+        row.button for row in dock.passport_box.rows if row.button.text() == title
     )
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
@@ -123,10 +121,21 @@ def test_worst_finding_stands_under_the_line_and_all_unfold(shown):
     assert [row.sentence.text() for row in box.rows] == [SWAP.sentence]
     box.section.expand(animate=False)
     assert [row.check for row in box.rows] == [SWAP, OFF, GOOD]
-    assert [row.button.text() for row in box.rows if row.button] == ["Swap", "Register"]
-    assert all(row.button.toolTip() for row in box.rows if row.button)
+    assert [row.button.text() for row in box.rows if row.check.fix] == [
+        "Swap",
+        "Register",
+    ]
+    assert all(row.button.toolTip() for row in box.rows if row.check.fix)
+    assert box.rows[2].button.isHidden()
     box.section.collapse(animate=False)
     assert [row.check for row in box.rows] == [SWAP]
+    box.section.expand(animate=False)
+    box.show_passport(Passport((MOVE, GOOD)))
+    assert [row.check for row in box.rows] == [MOVE, GOOD]
+    assert not box.rows[0].button.isHidden()
+    assert box.rows[1].button.isHidden()
+    shown = [r for r in box.section.findChildren(CheckRow) if not r.isHidden()]
+    assert shown == box.rows
 
 
 def test_another_choice_is_looked_at_anew_and_the_same_one_is_not(qtbot, shown, look):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from .plain import plain_label, push_button
 from .section import Section
@@ -43,6 +43,8 @@ class PassportBox(QWidget):
         self.section = Section("Sources")
         self.section.toggled.connect(self._on_toggled)
         self.rows: list[CheckRow] = []  # those on show
+        self._listed: list[CheckRow] = []  # in the section, and the one under it
+        self._summed: list[CheckRow] = []
         self._checks: Sequence[Check] = ()
         self._worst = QVBoxLayout()
         self.undo_button = push_button("&Undo the fix", "Take the last fix back.")
@@ -91,19 +93,22 @@ class PassportBox(QWidget):
 
     def _list(self, checks: Sequence[Check]) -> None:
         self._checks = checks
-        for row in self.rows:
-            row.hide()
-            row.setParent(None)
-            row.deleteLater()
         is_open = self.section.isExpanded()
         shown = checks if is_open else [c for c in checks[:1] if c.level != "green"]
-        self.rows = [CheckRow(check) for check in shown]
-        for row in self.rows:
+        built = self._listed if is_open else self._summed
+        while len(built) < len(shown):  # styling a new widget is slow: they are kept
+            row = CheckRow()
             row.fix_asked.connect(self.fix_asked)
             if is_open:
                 self.section.addWidget(row)
             else:
                 self._worst.addWidget(row)
+            built.append(row)
+        for row in (*self._listed, *self._summed):
+            row.setVisible(False)
+        self.rows = built[: len(shown)]
+        for row, check in zip(self.rows, shown, strict=True):
+            row.show_check(check)
 
     def _on_toggled(self, is_open: bool) -> None:
         self._list(self._checks)
@@ -114,37 +119,42 @@ class CheckRow(QWidget):
 
     fix_asked = Signal(object)
 
-    def __init__(self, check: Check, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.check = check
-        self.sign = QLabel(
-            f'<b style="color:{_COLOURS[check.level]}">{_SIGNS[check.level]}</b>'
-        )
-        self.sign.setToolTip(f"{check.name}: {_WORDS[check.level]}")
-        self.sign.setAccessibleName(f"{check.name}: {_WORDS[check.level]}")
+        self.check: Check | None = None
+        self.sign = QLabel()
         self.sign.setFixedWidth(14)
-        self.sentence = plain_label(check.name)
-        self.sentence.setText(check.sentence)
-        self.button: QPushButton | None = None
+        self.sentence = plain_label()
+        self.button = push_button("", "")
+        self.button.clicked.connect(self._on_clicked)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.sign, 0, Qt.AlignmentFlag.AlignTop)
         layout.addWidget(self.sentence, 1)
-        if check.fix in _FIXES:
-            self.button = _fix_button(check)
-            self.button.clicked.connect(self._on_clicked)
-            layout.addWidget(self.button, 0, Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(self.button, 0, Qt.AlignmentFlag.AlignTop)
+
+    def show_check(self, check: Check) -> None:
+        """Show another check."""
+        self.check = check
+        sign, colour = _SIGNS[check.level], _COLOURS[check.level]
+        self.sign.setText(f'<b style="color:{colour}">{sign}</b>')
+        self.sign.setToolTip(f"{check.name}: {_WORDS[check.level]}")
+        self.sign.setAccessibleName(f"{check.name}: {_WORDS[check.level]}")
+        self.sentence.setText(check.sentence)
+        self.sentence.setAccessibleDescription(check.name)
+        title, tip = (
+            text.format(modality=check.modality, other=check.other)
+            for text in _FIXES.get(check.fix, ("", ""))
+        )
+        self.button.setText(title)
+        self.button.setToolTip(tip)
+        self.button.setAccessibleName(f"{title} ({check.modality})")
+        self.button.setVisible(bool(title))
+        if title:  # the list squeezes its rows
+            self.button.setMinimumHeight(self.button.sizeHint().height())
+        self.setEnabled(True)
+        self.show()
 
     def _on_clicked(self) -> None:
-        self.fix_asked.emit(self.check)
-
-
-def _fix_button(check: Check) -> QPushButton:
-    title, tip = (
-        text.format(modality=check.modality, other=check.other)
-        for text in _FIXES[check.fix]
-    )
-    button = push_button(title, tip)
-    button.setAccessibleName(f"{title} ({check.modality})")
-    button.setMinimumHeight(button.sizeHint().height())  # the list squeezes its rows
-    return button
+        if self.check is not None:
+            self.fix_asked.emit(self.check)
