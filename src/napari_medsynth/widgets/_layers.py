@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_medsynth.io.layer_data import volume_from_layer_data
 from napari_medsynth.io.modality import guess_modality
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from napari.layers import Layer
 
@@ -37,6 +38,21 @@ def volume_from_layer(layer: Layer) -> Volume:
     """
     meta = _attributes(layer)
     return volume_from_layer_data(layer.data, meta, modality=layer_modality(layer))
+
+
+def volume_later(layer: Layer) -> Callable[[], Volume]:
+    """Give a function that makes ``volume_from_layer(layer)`` in a worker thread.
+
+    What the layer says of itself is read now; reading and turning the voxels, which
+    takes long for large or lazy arrays, is what waits.
+
+    Raises
+    ------
+    VolumeError
+        If the layer is no image; the function raises as `volume_from_layer`.
+    """
+    meta, modality = _attributes(layer), layer_modality(layer)
+    return partial(volume_from_layer_data, layer.data, meta, modality=modality)
 
 
 def like(layer: Layer) -> dict[str, Any]:

@@ -14,7 +14,7 @@ NOTICE = "SYNTHETIC - not for diagnosis"
 _KEY = "medsynth_notice"
 
 
-def attach_synthetic_notice(viewer: Viewer) -> None:
+def attach_synthetic_notice(viewer: Viewer, *, font_size: float = 11) -> None:
     """Show `NOTICE` on the canvas as long as a synthetic layer is visible.
 
     It belongs to the viewer, not to a dock: closing the dock leaves it. Calling this
@@ -23,7 +23,11 @@ def attach_synthetic_notice(viewer: Viewer) -> None:
     if _KEY in viewer.canvas.overlays:
         return
     overlay = TextOverlay(
-        text=NOTICE, position="top_center", color="#ffb000", font_size=11, visible=False
+        text=NOTICE,
+        position="top_center",
+        color="#ffb000",
+        font_size=font_size,
+        visible=False,
     )
     viewer.canvas.overlays[_KEY] = overlay
 

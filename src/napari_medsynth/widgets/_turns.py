@@ -21,6 +21,11 @@ class Turns(QObject):
         self._timer.setInterval(0)
         self._timer.timeout.connect(self._on_timeout)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether steps wait for their turn."""
+        return bool(self._steps)
+
     def add(self, steps: Iterable[Callable[[], None]]) -> None:
         """Call `steps` after those that still wait."""
         self._steps.extend(steps)
