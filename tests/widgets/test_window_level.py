@@ -178,6 +178,21 @@ def test_in_a_grid_the_cell_under_the_mouse_is_meant(viewer, image, window_level
         assert image.contrast_limits == other.contrast_limits == [0, 1000]
 
 
+def test_the_image_dragged_on_is_the_one_until_another_is_activated(
+    viewer, image, window_level
+):
+    other = viewer.add_image(image.data, name="b", contrast_limits=(0, 1000))
+    viewer.canvas.grid.enabled = True
+    viewer.canvas.grid.shape = (1, 2)
+    assert window_level.target() == other  # the active one
+    cell = viewer.canvas.grid.position(0, viewer.layers)
+    drag(viewer, [(0, 0), (80, 0)], viewbox=cell)
+    assert window_level.target() == image
+    viewer.layers.selection.active = image
+    viewer.layers.selection.active = other
+    assert window_level.target() == other
+
+
 def test_the_topmost_visible_image_is_meant_if_the_active_layer_is_none(
     viewer, image, window_level
 ):

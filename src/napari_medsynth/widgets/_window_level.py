@@ -68,6 +68,8 @@ class WindowLevel(QObject):
         self.gesture = Gesture.RIGHT
         self._steps: deque[dict[Layer, Limits]] = deque(maxlen=_STEPS)
         self._opened: WeakKeyDictionary[Layer, Limits] = WeakKeyDictionary()
+        self._last: Layer | None = None
+        self._viewer.layers.selection.events.active.connect(self._on_active)
         self._viewer.mouse_drag_callbacks.append(self._on_drag)
 
     @property
@@ -83,6 +85,8 @@ class WindowLevel(QObject):
     def target(self, cell: tuple[int, int] | None = None) -> Image | None:
         """Give the image to work on: the active one, else the topmost that is visible.
 
+        Once an image was dragged on, it is the one until another layer is activated.
+
         Parameters
         ----------
         cell : tuple of int, optional
@@ -93,9 +97,9 @@ class WindowLevel(QObject):
             inside = self._viewer.canvas.grid.contents_at(cell, self._viewer.layers)
             layers = [layers[number] for number in inside]
         images = [a for a in layers if isinstance(a, Image) and a.visible and not a.rgb]
-        active = self._viewer.layers.selection.active
-        if active is not None and active in images:
-            return active
+        for likely in (self._last, self._viewer.layers.selection.active):
+            if likely is not None and likely in images:
+                return likely
         return images[-1] if images else None
 
     def set_limits(self, layer: Image, limits: Limits) -> None:
@@ -122,12 +126,15 @@ class WindowLevel(QObject):
         """Take no more drags; again, it changes nothing."""
         if self._on_drag in self._viewer.mouse_drag_callbacks:
             self._viewer.mouse_drag_callbacks.remove(self._on_drag)
+            self._viewer.layers.selection.events.active.disconnect(self._on_active)
         self._steps.clear()
+        self._last = None
 
     def _on_drag(self, viewer: ViewerModel, event: Any) -> Generator[None, None, None]:
         layer = self.target(event.viewbox) if self._is_asked(event) else None
         if layer is None:
             return
+        self._last = layer
         before, (x, y) = self._limits(), event.pos
         start, is_centred = before[layer], facts(layer).get("role") == Role.DIFFERENCE
         camera = viewer.scene.camera
@@ -142,6 +149,9 @@ class WindowLevel(QObject):
         finally:
             camera.mouse_pan = could_pan
             self._keep(before)
+
+    def _on_active(self, event: Any = None) -> None:
+        self._last = None
 
     def _is_asked(self, event: Any) -> bool:
         active = self._viewer.layers.selection.active

@@ -226,8 +226,8 @@ class MetricsBox(QWidget):
             self.region = _FIRST_REGION
         self.form.table.show_rows(comparison.rows)
         self.form.table.select_region(self.region)
-        texts = (comparison.declaration.sentence, *comparison.remarks)
-        self.form.declaration_label.setText("\n".join(texts))
+        self.form.declaration_label.setText(comparison.declaration.sentence)
+        self.form.remark_label.setText("\n".join(comparison.remarks))
         self.form.results.show()
         self.form.show_ready(_STALE if self._state() != self._asked else "")
         self._plot()

@@ -152,6 +152,7 @@ class MetricsForm(QWidget):
     def _make_results(self) -> None:
         self.table = MetricsTable()
         self.declaration_label = plain_label("How the images were scaled")
+        self.remark_label = plain_label("What to know of the numbers")
         self.plot = SlicePlot()
         self.metric_box = _narrow_box("What the plot shows along the slices.")
         for name, metric in METRICS.items():
@@ -185,6 +186,7 @@ class MetricsForm(QWidget):
         inner.addWidget(self.declaration_label)
         inner.addLayout(tools)
         inner.addWidget(self.plot)
+        inner.addWidget(self.remark_label)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)

@@ -85,9 +85,8 @@ class MetricsTable(QTableWidget):
         self._set_head(0, "Region", "Where it was measured; choose a row to plot it.")
         for column, metric in enumerate(METRICS.values(), start=1):
             better = "Higher" if metric.is_higher_better else "Lower"
-            self._set_head(
-                column, metric.title, f"{metric.meaning} {better} is better."
-            )
+            tip = f"{metric.meaning} {better} is better."
+            self._set_head(column, _in_two_lines(metric.title), tip)
 
     def _set_head(self, column: int, title: str, tip: str) -> None:
         item = QTableWidgetItem(title)
