@@ -89,7 +89,7 @@ class CompareWidget(Dock):
 
     def _make_buttons(self) -> None:
         self.grid_button = push_button(
-            "Side by &side", "One cell of the canvas for each checked image."
+            "&Side by side", "One cell of the canvas for each checked image."
         )
         self.restore_button = push_button(
             "&Undo", "Show all layers as they were before they were compared."
@@ -99,7 +99,7 @@ class CompareWidget(Dock):
             "The other two planes beside each other, at the same point. Click to move.",
         )
         self.ortho_button.setCheckable(True)
-        self.link_box = QCheckBox("&Link window and level")
+        self.link_box = QCheckBox("L&ink window and level")
         self.link_box.setToolTip(
             "Brighter or darker in one checked image is so in all of them, each in its "
             "own window; maps and differences are left alone."

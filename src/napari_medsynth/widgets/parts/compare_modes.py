@@ -29,11 +29,11 @@ _STEPS = 1000  # of the slider
 _FASTEST = 5.0  # changes per second: more than three flashes may harm
 _BUTTONS = {
     Mode.SWIPE: (
-        "&Swipe",
+        "Swipe",
         "A curtain between the two: drag the orange line on the canvas.",
     ),
-    Mode.FLICKER: ("F&licker", "One after the other at the same place. Key: F."),
-    Mode.CHECKERBOARD: ("Chec&kerboard", "Squares of the two in turn."),
+    Mode.FLICKER: ("Flicker", "One after the other at the same place. Key: F."),
+    Mode.CHECKERBOARD: ("&Checkerboard", "Squares of the two in turn."),
 }
 
 
@@ -55,7 +55,7 @@ class CompareModes(QWidget):
         self._look = Look()
         self.first_combo = _layer_combo("First image", "The image on the left, A.")
         self.second_combo = _layer_combo("Second image", "The image on the right, B.")
-        self.swap_button = push_button("S&wap A and B", "Exchange the two images.")
+        self.swap_button = push_button("Swap A and B", "Exchange the two images.")
         self.mode_buttons = {
             mode: push_button(text, f"{tip} Press again to end.")
             for mode, (text, tip) in _BUTTONS.items()
@@ -166,7 +166,7 @@ class CompareModes(QWidget):
         self.speed_box.setValue(1.0)
         self.speed_box.setSuffix(" changes/s")
         self.speed_box.setToolTip("How often the image changes.")
-        self.auto_box = QCheckBox("A&utomatic")
+        self.auto_box = QCheckBox("Automatic")
         self.auto_box.setChecked(True)
         self.auto_box.setToolTip("Unchecked, only the key F changes the image.")
         self.square_box = QSpinBox()
@@ -196,15 +196,15 @@ class CompareModes(QWidget):
         form.addRow(buttons)
         self._rows: dict[QWidget, tuple[Mode, ...]] = {}
         for label, box, mode in (
-            ("&Position", self.position_slider, Mode.SWIPE),
-            ("Spee&d", self.speed_box, Mode.FLICKER),
+            ("Position", self.position_slider, Mode.SWIPE),
+            ("Speed", self.speed_box, Mode.FLICKER),
             ("", self.auto_box, Mode.FLICKER),
             ("S&quares", self.square_box, Mode.CHECKERBOARD),
         ):
             form.addRow(label, box)
             self._rows[box] = (mode,)
         form.addRow(self.difference_button)
-        form.addRow("Full &colour", self.range_box)
+        form.addRow("Full colour", self.range_box)
 
     def _connect(self) -> None:
         self.first_combo.activated.connect(self._on_pair_activated)
