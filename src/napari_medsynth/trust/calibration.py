@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Share of the range, added to every spread. A large one gives intervals of one width,
 # which are the narrowest on the simulated subjects that they are calibrated on. A small
-# one follows the spread, and holds more of the real subjects, where the spread is larger.
+# one follows the spread, and holds more of real subjects, where the spread is larger.
 FLOOR = 0.02
 _RECORD = "calibrations"
 
