@@ -86,3 +86,14 @@ def test_mask_says_what_it_is_and_survives_a_file(wide, tmp_path):
 def test_impossible_limits_and_planes_are_refused(wide, wrong):
     with pytest.raises(EngineError, match="a limit above 0 and one of the planes"):
         do_not_trust(wide, data_range=1000, **wrong)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slices_are_hatched_as_they_are_in_the_volume(axis, rng):
+    mask = rng.uniform(size=(8, 9, 10)) < 0.8
+    whole = np.moveaxis(hatch(mask, axis=axis), axis, 0)
+
+    part = np.moveaxis(np.moveaxis(mask, axis, 0)[3:5], 0, axis)
+
+    alone = np.moveaxis(hatch(part, axis=axis, first=3), axis, 0)
+    assert_array_equal(alone, whole[3:5])

@@ -11,6 +11,7 @@ from napari_medsynth.trust.site import (
     Row,
     SelfTest,
     expected,
+    forget_self_test,
     load_record,
     load_self_test,
     save_record,
@@ -124,3 +125,15 @@ def test_damaged_file_is_named(home, card, text):
 def test_model_without_weights_cannot_be_kept(home, card):
     with pytest.raises(CardError, match="no weights"):
         save_self_test(replace(card, sha256=""), self_test(card, row("a", 20.0)))
+
+
+def test_forgetting_the_self_test_leaves_what_else_is_kept(home, card):
+    save_self_test(card, self_test(card, row("a", 20.0)))
+    save_record(card, "other", {"x": 1})
+
+    forget_self_test(card)
+    forget_self_test(card)  # nothing to forget: fine
+
+    assert load_self_test(card) is None
+    assert load_record(card, "other") == {"x": 1}
+    assert load_record(replace(card, sha256="f" * 64), "other") is None

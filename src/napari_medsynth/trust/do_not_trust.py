@@ -85,6 +85,7 @@ def hatch(
     axis: int = 0,
     stripe: int = STRIPE,
     period: int = PERIOD,
+    first: int = 0,
 ) -> NDArray[np.bool_]:
     """Keep the outline of each region, and diagonal stripes of its inside.
 
@@ -97,9 +98,11 @@ def hatch(
         in every plane.
     stripe, period : int
         Width of a stripe and distance from one to the next, along rows [pixel].
+    first : int
+        Index of the first slice along `axis`, if `mask` is a part of a volume.
     """
     cross = generate_binary_structure(3, 1)
     np.moveaxis(cross, axis, 0)[[0, 2]] = False  # neighbours in the slice only
     outline = mask & ~binary_erosion(mask, cross)
     z, y, x = np.ogrid[tuple(slice(n) for n in mask.shape)]
-    return outline | (mask & ((z + y + x) % period < stripe))
+    return outline | (mask & ((z + y + x + first) % period < stripe))

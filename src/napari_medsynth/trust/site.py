@@ -184,6 +184,26 @@ def save_record(card: ModelCard, name: str, values: Mapping[str, Any]) -> Path:
     return path
 
 
+def forget_record(card: ModelCard, name: str) -> None:
+    """Forget what was kept for a model under a name; what else is kept stays.
+
+    Raises
+    ------
+    CardError, WeightsError
+        As `save_record`.
+    """
+    path = site_file(card)
+    known = _read(path)
+    if known.pop(name, None) is not None:
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(known, indent=1, allow_nan=False), "utf-8")
+
+
+def forget_self_test(card: ModelCard) -> None:
+    """Forget the self-test of a model at this site; errors as `save_record`."""
+    forget_record(card, _SELF_TEST)
+
+
 def load_self_test(card: ModelCard) -> SelfTest | None:
     """Give the self-test of a model at this site, if there was one.
 
