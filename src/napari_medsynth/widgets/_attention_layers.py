@@ -73,9 +73,9 @@ def marks_layer(place: Mapping[str, Any], name: str) -> Points:
 def fill(layer: Image, picture: Picture) -> None:
     """Put a map into its layer."""
     data, place = picture.volume.data[0], picture.place
-    if layer.data.shape != data.shape or tuple(layer.scale) != tuple(place["scale"]):
-        layer.scale = place["scale"]
-    layer.translate = place["translate"]
+    for name in ("scale", "translate"):  # each of these slices the layer anew
+        if tuple(getattr(layer, name)) != tuple(place[name]):
+            setattr(layer, name, place[name])
     layer.data = data
     known = {"modality": "", "role": Role.ATTENTION.value}
     layer.metadata = {"medsynth": {**layer_metadata(picture.volume), **known}}
@@ -117,7 +117,8 @@ def dress(
     if layer.colormap.name != colormap.name:
         layer.colormap = colormap
     if limits[0] < limits[1] and tuple(layer.contrast_limits) != limits:
-        layer.contrast_limits_range = (min(limits[0], 0.0), limits[1])
+        if layer.contrast_limits_range[1] < limits[1] or limits[0] < 0:
+            layer.contrast_limits_range = (min(limits[0], 0.0), limits[1])
         layer.contrast_limits = limits
     opacity = look.opacity / 100 * (0.4 if is_grey else 1)
     if layer.opacity != opacity:
@@ -161,9 +162,14 @@ def mark(layer: Points, asks: Iterable[Ask], place: Mapping[str, Any]) -> None:
         _rgba(a.colour, 0.0 if r else 1.0)
         for (a, _), r in zip(listed, is_ring, strict=True)
     ]
-    layer.size = np.repeat(sizes, counts)
-    layer.border_color = np.repeat(colours, counts, axis=0)
-    layer.face_color = np.repeat(faces, counts, axis=0)
+    wanted = {
+        "size": np.repeat(sizes, counts),
+        "border_color": np.repeat(colours, counts, axis=0),
+        "face_color": np.repeat(faces, counts, axis=0),
+    }
+    for name, values in wanted.items():
+        if not np.allclose(getattr(layer, name), values):  # setting one draws again
+            setattr(layer, name, values)
 
 
 def _rgba(colour: str, alpha: float) -> list[float]:

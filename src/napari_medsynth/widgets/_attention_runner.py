@@ -20,7 +20,7 @@ class NewestWins(QObject):
     """Runs one job at a time; a new one stops what runs at the next map.
 
     Signals: `told` with what `draw` yields, never of a job that was stopped; `failed`
-    with a sentence; `idle` when nothing is left to do.
+    with a sentence; `idle` when a job is done.
     """
 
     told = Signal(object)
@@ -61,10 +61,10 @@ class NewestWins(QObject):
     def _start(self) -> None:
         job, self._next = self._next, None
         if job is None:
-            self.idle.emit()
             return
         slots: Slots = {
             "yielded": self._on_yielded,
+            "returned": self._on_returned,
             "errored": self._on_errored,
             "finished": self._on_finished,
         }
@@ -74,6 +74,9 @@ class NewestWins(QObject):
         is_stopped = self._worker is not None and self._worker.abort_requested
         if told is not None and not is_stopped:
             self.told.emit(told)
+
+    def _on_returned(self, nothing: None) -> None:
+        self.idle.emit()
 
     def _on_errored(self, error: Exception) -> None:
         self.failed.emit(tell_error(error))

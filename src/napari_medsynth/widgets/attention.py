@@ -116,6 +116,9 @@ class AttentionWidget(AttentionForm):
     def _connect(self) -> None:
         self.show_button.toggled.connect(self._on_toggled)
         self.edited.connect(self._slider_timer.start)
+        toggled = self.side_box.toggled
+        for chosen in (self.edited, self.source_box.changed, toggled):
+            chosen.connect(self.remember)
         self.side_box.toggled.connect(self._draw)
         self.anatomy_combo.currentIndexChanged.connect(self._draw)
         self.source_box.changed.connect(self._on_source_changed)
@@ -154,7 +157,6 @@ class AttentionWidget(AttentionForm):
             self.say(self._failed)
 
     def _on_drawing(self, path: list[Any]) -> None:
-        """Show the line that is being drawn."""
         if self.is_on and self._requests and self._view.cells.is_open:
             ask = ask_along(path, next(iter(self._requests.values())))
             self._view.cells.mark([ask, *self._asks.pins])
@@ -177,7 +179,6 @@ class AttentionWidget(AttentionForm):
         self._draw()
 
     def _on_pin_picked(self, number: int) -> None:
-        """Go to the slice of a pin."""
         ask = self._asks.find(number)
         if ask is not None:
             point = list(self._viewer.dims.point)
@@ -185,7 +186,7 @@ class AttentionWidget(AttentionForm):
             self._viewer.dims.point = tuple(point)
 
     def _on_source_changed(self) -> None:
-        for title in self.model_list.reasons():  # that verdict was on another map
+        for title in self.model_list.reasons():  # said of another map
             self.model_list.set_honesty(title, True)
         self._view.cells.set_grey(())
         self._draw()
@@ -224,7 +225,6 @@ class AttentionWidget(AttentionForm):
             self._draw()
 
     def _on_lost(self) -> None:
-        """Someone removed a layer of ours: it is not wanted."""
         self.show_button.setChecked(False)
 
     def _make_requests(self) -> bool:
@@ -265,7 +265,6 @@ class AttentionWidget(AttentionForm):
         self.query_list.set_pins((a.number, a.colour, a.words) for a in asks.pins)
         can = asks.current is not None
         self.query_list.set_askable(can_pin=can, can_reset=can)
-        self.remember()
         if not self.isVisible() or not self._make_requests():
             self.say(self._failed)
             return
