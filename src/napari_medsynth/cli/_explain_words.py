@@ -74,6 +74,8 @@ def honesty_share() -> Callable[[str], tuple[float, str]]:
 def show_facts(report: Mapping[str, Any]) -> None:
     """Print what made the map, and its test, as a table."""
     table = Table(show_header=False, box=None)
+    table.add_column()
+    table.add_column(overflow="fold")  # a hash is to be read whole
     for key in ("map", "question", "model", "sha256", "target", "plane", "slice"):
         table.add_row(key, str(report[key]))
     if "pixel" in report:
