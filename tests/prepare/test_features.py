@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.ndimage import rotate
+from scipy.spatial import cKDTree
 
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.prepare import look_at
@@ -18,7 +19,7 @@ from napari_medsynth.prepare.features import (
     likeness,
     summary_of,
 )
-from prepare.heads import CONTRASTS, brain, depths, volume, with_skull
+from prepare.heads import CONTRASTS, SPACING, brain, depths, volume, with_skull
 
 
 @pytest.fixture(scope="module")
@@ -30,28 +31,35 @@ def look_of(features) -> Look:
     return Look(np.asarray(features, float), 1.0, 1500.0, (130, 170, 140), False)
 
 
-def test_shells_are_the_brightness_at_their_depth():
+def test_features_are_those_of_a_ramp_measured_the_long_way():
     depth = depths()
-    ramp = np.where(depth > 0, 500 + 5 * depth, 0)  # 5 a millimetre
+    ball = depth > 0
+    grid = np.argwhere(np.ones_like(ball)) * SPACING
+    to_air, _ = cKDTree(grid[~ball.ravel()]).query(grid)  # no distance transform
+    under = to_air.reshape(ball.shape)
+    ramp = np.where(ball, 500 + 20 * depth, 0)  # 20 a millimetre
 
     features = look_at(volume(ramp)).features
 
-    # the long way: the exact depth of every voxel of the upper 90 mm
-    top = np.flatnonzero((depth > 0).any(axis=(1, 2)))[-1]
-    upper = (depth > 0) & (np.arange(len(depth)) > top - 30)[:, None, None]
+    top = np.flatnonzero(ball.any(axis=(1, 2)))[-1]
+    upper = ball & (np.arange(len(ball)) > top - 30)[:, None, None]
     middle = np.median(ramp[upper])
-    expected = [
-        np.median(ramp[upper & (depth > low) & (depth <= high)]) / middle
+    shells = [
+        np.median(ramp[upper & (under > low) & (under <= high)]) / middle
         for low, high in SHELLS
     ]
-    # a distance to the nearest voxel outside is up to a voxel longer than the depth
-    np.testing.assert_allclose(features[: len(SHELLS)], expected, atol=0.02)
     first = len(SHELLS)
+    last = first + len(QUANTILES)
+    np.testing.assert_allclose(features[:first], shells, rtol=0.01)
     np.testing.assert_allclose(
-        features[first + 1 : first + len(QUANTILES)],
-        np.percentile(ramp[upper], QUANTILES[1:]) / middle,
-        atol=0.03,
+        features[first:last], np.percentile(ramp[upper], QUANTILES) / middle, rtol=0.02
     )
+    rim, core = (
+        ramp[upper & where] for where in ((under > 3) & (under <= 12), under > 27)
+    )
+    tails = np.concatenate([np.percentile(part, (5, 95)) for part in (rim, core)])
+    np.testing.assert_allclose(features[last : last + 4], tails / middle, rtol=0.01)
+    assert features[-1] == pytest.approx(10 * 20 / middle, rel=0.02)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 20.0])

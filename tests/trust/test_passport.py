@@ -12,7 +12,7 @@ from scipy.ndimage import shift
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.engine import Result
 from napari_medsynth.io import Study
-from napari_medsynth.prepare import look_at
+from napari_medsynth.prepare import look_at, misalignment
 from napari_medsynth.prepare.features import summary_of
 from napari_medsynth.trust.passport import Check, Passport, inspect, stamped
 from prepare.heads import CONTRASTS, brain, volume, with_skull
@@ -289,13 +289,22 @@ def test_result_carries_the_passport_as_json(card):
 def test_the_same_volumes_are_looked_at_once(card, monkeypatch):
     from napari_medsynth.trust import passport as module
 
-    counted = []
+    counted, placed = [], []
+    monkeypatch.setattr(
+        module,
+        "misalignment",
+        lambda a, b: placed.append((a.name, b.name)) or misalignment(a, b),
+    )
     monkeypatch.setattr(
         module, "look_at", lambda v: counted.append(v.name) or look_at(v)
     )
     study = Study({"T1": brain("T1"), "T2": brain("T2")})
 
     inspect(study, card, ("T1",))
-    inspect(study, card, ("T1", "T2"))
+    for _ in range(2):
+        inspect(study, card, ("T1", "T2"))
+    other = Study({"T1": brain("T1"), "T2": study["T2"]})
+    inspect(other, card, ("T1", "T2"))
 
-    assert counted == ["T1", "T2"]
+    assert counted == ["T1", "T2", "T1"]
+    assert placed == [("T1", "T2"), ("T1", "T2")]  # of another T1 it is another place
