@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_medsynth.catalogue.pack import replacing
+from napari_medsynth.trust.site import load_self_test
 
 from ._layers import over
 from ._torch import load_torch
@@ -17,6 +18,7 @@ from ._trust_words import made_by
 
 if TYPE_CHECKING:
     from napari_medsynth.io import Volume
+    from napari_medsynth.trust.consistency import Consistency
     from napari_medsynth.trust.one_slice import Tally
 
     from ._attention_session import Session
@@ -113,6 +115,78 @@ def contribute(
         )
     }
     return Contributed(request, index, found.tally, tallies, maps, found.notes)
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """How far a synthesis agrees with the scans it was made of.
+
+    Parameters
+    ----------
+    consistency : Consistency
+    maps : tuple of TrustMap
+        One per source that was made back.
+    """
+
+    consistency: Consistency
+    maps: tuple[TrustMap, ...]
+
+
+def check(
+    request: Request, synthesis: Volume, place: Mapping[str, Any], index: int | None
+) -> Generator[tuple[int, int], None, Checked]:
+    """Make the sources back from a synthesis; yields how many slices of how many.
+
+    Parameters
+    ----------
+    request : Request
+        The real sources, and the model.
+    synthesis : Volume
+    place : mapping
+        Arguments of ``add_image`` that lay an array of its grid over it.
+    index : int or None
+        Slice of the synthesis; None for all.
+
+    Raises
+    ------
+    MedSynthError
+        If the model cannot go back, or cannot be run.
+    """
+    n_slices = synthesis.shape[request.axis] if index is None else 1
+    yield 0, n_slices
+    load_torch()
+    from napari_medsynth.trust.consistency import check_consistency
+
+    options = request.options
+    steps = check_consistency(
+        request.study,
+        request.card,
+        synthesis,
+        plane=options.plane,
+        slices=None if index is None else (index,),
+        site=load_self_test(request.card),
+        device=options.device,
+        precision=options.precision,
+    )
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as finished:
+            found: Consistency = finished.value
+            break
+        yield step.done, step.total
+    top = top_of(one.disagreement for one in found.agreements.values())
+    maps = tuple(
+        TrustMap(
+            f"{one.source} back from {found.target}, disagreement: "
+            f"{made_by(request.card)}",
+            one.disagreement,
+            place,
+            top,
+        )
+        for one in found.agreements.values()
+    )
+    return Checked(found, maps)
 
 
 def _maps(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_medsynth.trust.advice import advise
 from napari_medsynth.trust.site import expected_of
 
 if TYPE_CHECKING:
     from napari_medsynth.catalogue import ModelCard
+    from napari_medsynth.trust.advice import Advice
+    from napari_medsynth.trust.consistency import Consistency
     from napari_medsynth.trust.one_slice import Tally
     from napari_medsynth.trust.site import SelfTest
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # Of the range: below it, nobody would see that a source is gone.
 NOT_MISSED = 0.01
 _LARGE_SHARE = 0.15
+CLEARLY_WORSE = 1.0  # dB
 _FIELDS = ("slice", "target", "scan", "share", "left_out", "alone", "voxels")
 
 
@@ -89,19 +91,35 @@ def expected_sentences(
     ]
 
 
-def no_advice_sentence(card: ModelCard, sources: Collection[str], target: str) -> str:
-    """Say why nothing is advised for a target; "" if something is."""
+def advice_sentence(
+    card: ModelCard, sources: Collection[str], target: str, found: Sequence[Advice]
+) -> str:
+    """Say which missing scan would help a target most, or why nobody knows."""
     missing = [m for m in card.inputs if m not in sources and m != target]
     if not card.is_unified:
-        return f"{card.title} always needs {', '.join(card.inputs)}: no scan is spare."
+        return f"{card.title} takes all of {', '.join(card.inputs)}, and no more."
     if not missing:
-        return f"{target}: every other scan that {card.title} knows is there."
-    if advise(card, sources, target):
-        return ""
-    return (
-        f"{target}: {card.title} was never measured both with and without "
-        f"{' or '.join(missing)}, so nobody knows what it would bring."
-    )
+        return f"{target}: every other scan that {card.title} takes is there."
+    if not found:
+        return (
+            f"{target}: {card.title} was never measured both with and without "
+            f"{' or '.join(missing)}; nobody knows what it would bring."
+        )
+    best = found[0]
+    if best.gain_db <= 0:
+        return f"No scan that is missing made {target} better where it was measured."
+    return f"{best.missing} would help {target} most: PSNR {best.gain_db:+.1f} dB."
+
+
+def basis_sentences(listed: Sequence[tuple[str, Advice]]) -> list[str]:
+    """Say on what gains were measured; gains on other images are not comparable."""
+    names: dict[str, list[str]] = {}
+    for name, advice in listed:
+        names.setdefault(advice.basis, []).append(name)
+    if len(names) == 1:
+        return list(names)
+    lines = [f"{', '.join(known)}: {basis}" for basis, known in names.items()]
+    return [*lines, "Gains on different images do not compare well."] if lines else []
 
 
 def made_by(card: ModelCard) -> str:
@@ -146,3 +164,36 @@ def _rows(tally: Tally) -> Iterator[dict[str, object]]:
                 "alone": row.alone,
                 "voxels": tally.n_voxels,
             }
+
+
+def agreement_rows(found: Consistency) -> list[tuple[str, ...]]:
+    """Give the table of a consistency check: scan, PSNR, SSIM, MAE, usual PSNR."""
+    return [
+        (
+            one.source,
+            f"{one.scores.psnr:.1f}",
+            f"{one.scores.ssim:.3f}",
+            f"{one.scores.mae:.3f}",
+            f"{one.usual.psnr:.1f}" if one.usual else "not known",
+        )
+        for one in found.agreements.values()
+    ]
+
+
+def consistency_sentences(found: Consistency) -> list[str]:
+    """Say which scan the synthesis does not agree with, and who knows what is usual."""
+    usual = {s: one.usual for s, one in found.agreements.items() if one.usual}
+    worse = [
+        f"{source} is {known.psnr - found.agreements[source].scores.psnr:.1f} dB worse "
+        f"than usual: {found.target} may have lost what {source} shows."
+        for source, known in usual.items()
+        if found.agreements[source].scores.psnr < known.psnr - CLEARLY_WORSE
+    ]
+    if not usual:
+        return ["What is usual for this model was never measured: run a self-test."]
+    calm = [] if worse else ["No scan is clearly worse than usual."]
+    named: dict[str, list[str]] = {}
+    for source, known in usual.items():
+        named.setdefault(known.basis, []).append(source)
+    bases = [f"Usual of {', '.join(of)}: {basis}" for basis, of in named.items()]
+    return [*worse, *calm, *bases]

@@ -16,6 +16,8 @@ from ._trust_form import TrustForm
 from ._trust_view import TrustView
 from ._turns import single_shot
 from ._worker import tell_error
+from .parts.advice_view import AdviceView
+from .parts.consistency_box import ConsistencyBox
 from .parts.contribution_box import ContributionBox
 
 if TYPE_CHECKING:
@@ -54,7 +56,11 @@ class TrustWidget(TrustForm):
         self._is_ready = False
         session = self.view.session
         self.contribution_box = ContributionBox(napari_viewer, self.request, session)
+        self.advice_view = AdviceView()
+        self.consistency_box = ConsistencyBox(napari_viewer, self.request)
         self.add_section("What did each scan contribute?", self.contribution_box)
+        self.add_section("Which missing scan would help?", self.advice_view)
+        self.add_section("Consistency", self.consistency_box, is_open=False)
         self._show_timer = single_shot(self, _AFTER_SHOWING, self._on_shown)
         self._tell_timer = single_shot(self, 0, self._tell)
         self._connect()
@@ -64,7 +70,10 @@ class TrustWidget(TrustForm):
 
     def boxes(self) -> dict[str, Any]:
         """Give the parts of the sections, by the names under which they remember."""
-        return {"contribution": self.contribution_box}
+        return {
+            "contribution": self.contribution_box,
+            "consistency": self.consistency_box,
+        }
 
     def request(self) -> Request | None:
         """Give what the model is run on: the same object until something changes.
@@ -154,7 +163,13 @@ class TrustWidget(TrustForm):
         if self._is_ready:
             for box in self.boxes().values():
                 box.set_reason(self.reason())
+            self.show_known()
             self.changed.emit()
+
+    def show_known(self) -> None:
+        """Show what was measured at this site and elsewhere, read anew."""
+        table = self.modality_table
+        self.advice_view.show_choice(self.card, tuple(table.sources()), table.targets())
 
     def _say(self) -> None:
         reason = self.reason()

@@ -237,7 +237,7 @@ class ContributionBox(QWidget):
         self.changed.emit()
 
     def _on_maps_toggled(self, is_on: bool) -> None:
-        self.form.map_button.setText("Hide &maps" if is_on else "Show &maps")
+        self.form.map_button.setText("&Hide maps" if is_on else "&Show maps")
         if is_on:
             self.follow()
             self._show_maps()

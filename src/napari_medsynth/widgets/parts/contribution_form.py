@@ -29,7 +29,7 @@ class ContributionForm(QWidget):
         self.bars = ShareBars()
         self.remark_label = plain_label("What the numbers mean")
         self.map_button = push_button(
-            "Show &maps",
+            "&Show maps",
             "Show where each scan made this slice brighter (orange) or darker (blue), "
             "one layer per scan; they follow the slider.",
         )
@@ -50,7 +50,7 @@ class ContributionForm(QWidget):
         self.run_box.cancel_button.setToolTip("Stop at once; nothing is kept (Esc).")
         self.overall_label = plain_label("The numbers of all slices")
         self.csv_button = push_button(
-            "Save &CSV\N{HORIZONTAL ELLIPSIS}", "Save the numbers of all known slices."
+            "Save CS&V\N{HORIZONTAL ELLIPSIS}", "Save the numbers of all known slices."
         )
         self.csv_button.setEnabled(False)
         self._lay_out()
