@@ -7,7 +7,7 @@ Needs a screen:
 "map" ends when the maps of all models are in their layers, "seen" when the canvas has
 been drawn with them: under Xvfb, software draws it, which takes longer than the rest.
 "record" is a slice that the slider has rested on, so that the model need not run; "no
-record" clicks in the very moment that another slice is shown. The second model is the
+record" clicks as soon as another slice is seen. The second model is the
 starter with its weights disturbed, as a stand-in for a fine-tuned one.
 """
 
@@ -117,10 +117,15 @@ def _click(
     from qtpy.QtCore import QPoint, Qt
     from qtpy.QtTest import QTest
 
-    if not has_record:
-        viewer.dims.set_current_step(0, FIRST + 1 + number)
-    canvas = viewer.window.qt_viewer.canvas.native
     n_models = len(dock.model_list.cards())
+    if not has_record:
+        watch.clear()
+        viewer.dims.set_current_step(
+            0, FIRST + 1 + number + (40 if n_models > 1 else 0)
+        )
+        dock._slider_timer.stop()  # or it would be recorded before the click
+        _wait(lambda: bool(watch.painted))
+    canvas = viewer.window.qt_viewer.canvas.native
     turn = 2.4 * number
     place = QPoint(
         int(canvas.width() / n_models * (0.5 + 0.15 * np.cos(turn))),
@@ -193,6 +198,7 @@ def _wait(is_done: Callable[[], bool]) -> None:
         if time.perf_counter() > end:
             raise SystemExit("not done within 120 s")
         QApplication.processEvents()
+        time.sleep(0.001)  # as an event loop does; a busy one would slow the worker
 
 
 if __name__ == "__main__":
