@@ -140,6 +140,16 @@ def test_slider_and_curtain_are_one(dock, qtbot):
     assert dock.modes.position_slider.value() == 750
 
 
+def test_a_mask_stays_visible_over_the_picture(dock, viewer, qtbot):
+    mask = viewer.add_labels(np.ones((6, 40, 36), int), name="mask")
+    press_mode(dock, Mode.SWIPE, qtbot)
+    assert mask.visible
+    assert viewer.layers.index(mask) > viewer.layers.index(dock.work.two.layer)
+    dock.restore_button.click()
+    calm(dock, qtbot)
+    assert viewer.layers[-1] == mask
+
+
 def test_the_key_flickers_by_hand(dock, viewer, qtbot):
     dock.work.key_pressed.emit()
     qtbot.waitUntil(lambda: dock.work.two.layer is not None)
@@ -162,6 +172,19 @@ def test_a_difference_gets_its_cell(dock, viewer, qtbot):
     expected = viewer.layers["FLAIR (made)"].data - viewer.layers["FLAIR"].data
     np.testing.assert_allclose(made.layer.data, expected / 900, atol=1e-5)
     assert "blue is darker" in dock.status_label.text()
+
+
+def test_matching_makes_b_as_bright_as_a(dock, viewer, qtbot):
+    before = tuple(viewer.layers["T1"].contrast_limits)
+    dock.link_box.setChecked(True)
+    dock.modes.match_button.click()
+    made = viewer.layers["FLAIR (made)"]
+    qtbot.waitUntil(lambda: tuple(made.contrast_limits) != (0, 900))
+    assert tuple(made.contrast_limits) == pytest.approx((0, 720), abs=2)
+    assert tuple(viewer.layers["FLAIR"].contrast_limits) == (0, 900)
+    assert tuple(viewer.layers["T1"].contrast_limits) == before
+    viewer.layers["FLAIR"].contrast_limits = (0, 450)  # linked again
+    assert tuple(made.contrast_limits) == pytest.approx((0, 360), abs=2)
 
 
 def test_linked_windows_leave_the_difference_alone(dock, viewer, qtbot):

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QMainWindow, QWidget
 
 from ._difference import Differences
+from ._match import WindowMatch
 from ._stage import Stage
 from ._turns import single_shot
 from ._two_in_one import TwoInOne
@@ -48,6 +49,7 @@ class CompareWork(QObject):
         self.stage = Stage(self.model, self)
         self.two = TwoInOne(self.model, self.stage, self)
         self.differences = Differences(self.model, self)
+        self.match = WindowMatch(self)
         self.link = WindowLink()
         self.ortho: OrthoViews | None = None
         self._window: Callable[[], QMainWindow | None] = _no_window
@@ -98,6 +100,7 @@ class CompareWork(QObject):
         self.model.layers.events.disconnect(self._on_layers_event)
         self.model.bind_key(FLICKER_KEY, None)
         self.differences.stop()
+        self.match.stop()
         self.link.unlink()
         self.stage.abandon()
         if self.ortho is not None:

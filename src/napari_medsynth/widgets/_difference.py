@@ -132,7 +132,8 @@ def _metadata(first: Image, second: Image, windows: list[Window]) -> dict[str, A
     """As other layers of ours have it: what was subtracted from what, and how."""
     made = second if is_synthetic(second) or not is_synthetic(first) else first
     known = facts(first)
-    kept = {key: known[key] for key in ("orientation", "direction") if key in known}
+    keys: tuple[str, ...] = ("orientation", "direction")
+    kept = {key: known[key] for key in keys if key in known}
     limits = [[window.low, window.high] for window in windows]
     return {
         **kept,

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from ._roles import Role, Shown
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PANES = (
     Role.SOURCE,
@@ -44,7 +49,7 @@ def hang(shown: Iterable[Shown]) -> list[Shown]:
 
 
 def grid_shape(
-    n: int, canvas: Sequence[float], extent: Sequence[float]
+    n: int, canvas: Sequence[float], extent: Sequence[float] | NDArray[np.float64]
 ) -> tuple[int, int]:
     """Give the rows and columns that show `n` images largest.
 
@@ -60,10 +65,12 @@ def grid_shape(
 
 
 def zoom_of(
-    shape: Sequence[int], canvas: Sequence[float], extent: Sequence[float]
+    shape: Sequence[int],
+    canvas: Sequence[float],
+    extent: Sequence[float] | NDArray[np.float64],
 ) -> float:
     """Give the pixels per unit at which an image fills a cell of a grid."""
-    return min(canvas[i] / shape[i] / max(extent[i], 1e-9) for i in range(2))
+    return float(min(canvas[i] / shape[i] / max(extent[i], 1e-9) for i in range(2)))
 
 
 def _contrast(modality: str) -> int:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject
 
 from ._arrangement import put_in_order
+from ._map_panes import HELPER
+from ._roles import facts
 from ._turns import Turns, single_shot
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ _REDRAW_AFTER = 150  # ms; so often at most what is painted in place is copied
 class LayerMirror(QObject):
     """Keeps copies of the layers of `viewer` in `mirror`, one turn per new layer.
 
-    A layer keeps the slice that it shows, so that two viewers cannot share one.
+    A layer keeps the slice that it shows, so that two viewers cannot share one. Layers
+    that only fill cells of the grid are left out: here is no grid.
 
     Parameters
     ----------
@@ -73,7 +76,8 @@ class LayerMirror(QObject):
             self._forget(layer)
 
     def _add(self, layer: Layer) -> None:
-        if layer not in self._viewer.layers or layer in self._copies:
+        is_known = layer in self._copies or facts(layer).get("role") == HELPER
+        if is_known or layer not in self._viewer.layers:
             return
         data, options, kind = layer.as_layer_data_tuple()
         copy = layer.create(data, {**options, "name": layer.name}, kind)

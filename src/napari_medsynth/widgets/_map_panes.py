@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from ._composite import Composite, Over
 from ._layers import like, unique_name, volume_later
 from ._pair import load_pair, window_of
+from ._roles import facts
 from ._turns import single_shot
 from ._worker import Slots, start_worker, tell_error
 
@@ -112,7 +113,9 @@ class MapPanes(QObject):
             multiscale=False,
             contrast_limits=(0, 255),
             name=unique_name(self._viewer, f"{map_.name} over {anatomy.name}"),
-            metadata={"medsynth": {"role": HELPER, "synthetic": True}},
+            metadata={
+                "medsynth": {**facts(anatomy), "role": HELPER, "synthetic": True}
+            },
             **like(anatomy),
         )
         self._viewer.layers.selection = kept

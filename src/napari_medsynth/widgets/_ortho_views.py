@@ -107,6 +107,7 @@ class OrthoWork(QObject):
         self._lines: list[CrossLines] = []
         self._link: ViewLink | None = None
         self._is_closed = False
+        self._canvas_size = tuple(viewer.canvas.size)
 
     @property
     def is_ready(self) -> bool:
@@ -164,12 +165,17 @@ class OrthoWork(QObject):
         self.canvases = []
 
     def _join(self) -> None:
-        """Choose the planes, fit them, draw the cross lines."""
+        """Choose the planes, fit them, draw the cross lines.
+
+        The main canvas has become smaller: its image does so too, once.
+        """
         for model in self.models:
             attach_radiological_camera(model)
         self.choose_planes()
         for model in self.models:
             model.reset_view()
             self._lines.append(CrossLines(model))
+        sizes = zip(self._viewer.canvas.size, self._canvas_size, strict=True)
+        self._viewer.scene.camera.zoom *= min(new / old for new, old in sizes)
         self._link = ViewLink([self._viewer, *self.models], self)
         self._viewer.dims.events.order.connect(self.choose_planes)

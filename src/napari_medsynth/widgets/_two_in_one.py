@@ -8,19 +8,21 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from ._composite import Checkerboard, Composite, Curtain, Pattern, Whole
 from ._layers import like, unique_name, volume_later
 from ._notice import is_synthetic
 from ._pair import load_pair, window_of
+from ._roles import facts
 from ._side_captions import SideCaptions
 from ._turns import single_shot
 from ._worker import Slots, start_worker, tell_error
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Layer
+    from napari.layers import Layer
     from napari.qt.threading import GeneratorWorker
 
     from napari_medsynth.io import Volume
@@ -172,10 +174,11 @@ class TwoInOne(QObject):
     def _on_loaded(self, loaded: tuple[Volume, Volume]) -> None:
         self._worker = None
         first, second = self._sources
-        arrays = [volume.data[0] for volume in loaded]
+        one, other = (volume.data[0] for volume in loaded)
         windows = [window_of(layer) for layer in self._sources]
-        composite = Composite(*arrays, windows, self._pattern(arrays[0].shape))
-        known = {"role": "preview", "synthetic": any(map(is_synthetic, self._sources))}
+        composite = Composite(one, other, windows, self._pattern(one.shape))
+        is_made = any(map(is_synthetic, self._sources))
+        known = {**facts(first), "role": "preview", "synthetic": is_made}
         self._stage.hold()
         self.layer = self._viewer.add_image(
             composite,
@@ -186,9 +189,18 @@ class TwoInOne(QObject):
             metadata={"medsynth": known},
             **like(first),
         )
+        self._put_under_labels(self.layer)
         self._stage.leave_only(self.layer)
         self._show()
         self.started.emit()
+
+    def _put_under_labels(self, layer: Image) -> None:
+        """Move the picture right above the images, so that masks stay visible."""
+        layers = self._viewer.layers
+        images = [
+            i for i, x in enumerate(layers) if isinstance(x, Image) and x != layer
+        ]
+        layers.move(layers.index(layer), max(images) + 1)
 
     def _on_errored(self, error: Exception) -> None:
         self._worker = None

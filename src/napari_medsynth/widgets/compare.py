@@ -22,7 +22,6 @@ from .parts.window_box import WindowBox
 
 if TYPE_CHECKING:
     from napari import Viewer
-    from napari.layers import Layer
 
 _NOT_LINKED = (Role.DIFFERENCE, Role.ATTENTION, Role.TRUST)
 
@@ -124,6 +123,9 @@ class CompareWidget(Dock):
         self.modes.mode_chosen.connect(self._on_mode_chosen)
         self.modes.look_changed.connect(self._on_look_changed)
         self.modes.pair_changed.connect(self._on_pair_changed)
+        self.modes.match_clicked.connect(self._on_match_clicked)
+        work.match.matched.connect(self._on_matched)
+        work.match.said.connect(self.say)
         self.modes.difference_clicked.connect(self._on_difference_clicked)
         self.modes.range_changed.connect(self._on_range_changed)
         for box in (self.cursor_table, self.window_box, self.metrics_box):
@@ -197,20 +199,35 @@ class CompareWidget(Dock):
         self.modes.set_mode(None)
         self.work.stage.restore()
 
+    def _on_match_clicked(self) -> None:
+        pair = self.modes.pair()
+        if pair is not None:
+            self.say("")
+            self.work.match.start(*pair)
+
+    def _on_matched(self, layer: Image, limits: tuple[float, float]) -> None:
+        """Set the window of one layer alone, also if it is linked."""
+        self.work.link.unlink()
+        layer.contrast_limits = limits
+        self._link()
+
     def _on_difference_clicked(self) -> None:
         pair = self.modes.pair()
         if pair is not None:
             self.say("")
             self.work.differences.start(*pair)
 
-    def _on_difference_made(self, layer: Layer) -> None:
+    def _on_difference_made(self, layer: Image) -> None:
         """Give the new layer a cell, or show it alone."""
         if self.work.stage.has_grid:
             self._on_layers_changed()
             self._on_grid_clicked()
         elif self.work.two.is_on:
             self._on_restore_clicked()
-        self.say(f"{layer.name}: blue is darker, red is brighter, black is the same.")
+        self.say(
+            "In the difference blue is darker, red is brighter, black is the same. If "
+            "it is all of one colour, match the windows and make it again."
+        )
 
     def _on_range_changed(self, share: float) -> None:
         self.work.differences.set_range(share)

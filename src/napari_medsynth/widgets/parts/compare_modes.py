@@ -39,12 +39,13 @@ _BUTTONS = {
 
 class CompareModes(QWidget):
     """Signals: `mode_chosen` with a Mode or None, `look_changed` with a Look,
-    `pair_changed`, `difference_clicked`, `range_changed` with a share.
+    `pair_changed`, `match_clicked`, `difference_clicked`, `range_changed` with a share.
     """
 
     mode_chosen = Signal(object)
     look_changed = Signal(object)
     pair_changed = Signal()
+    match_clicked = Signal()
     difference_clicked = Signal()
     range_changed = Signal(float)
 
@@ -56,6 +57,11 @@ class CompareModes(QWidget):
         self.first_combo = _layer_combo("First image", "The image on the left, A.")
         self.second_combo = _layer_combo("Second image", "The image on the right, B.")
         self.swap_button = push_button("Swap A and B", "Exchange the two images.")
+        self.match_button = push_button(
+            "&Match windows",
+            "Set the window of B so that it is as bright as A: what a model makes need "
+            "not have the intensities of the scanner.",
+        )
         self.mode_buttons = {
             mode: push_button(text, f"{tip} Press again to end.")
             for mode, (text, tip) in _BUTTONS.items()
@@ -141,14 +147,11 @@ class CompareModes(QWidget):
 
     def set_from_json(self, values: Mapping[str, Any]) -> None:
         """Choose remembered settings; what is damaged changes nothing."""
-        for name, box in (
-            ("speed", self.speed_box),
-            ("square", self.square_box),
-            ("range", self.range_box),
-        ):
-            value = values.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                box.setValue(type(box.value())(value))
+        numbers = {k: v for k, v in values.items() if type(v) in (int, float)}
+        kept = {k: v for k, v in numbers.items() if 0 <= v < 1e6}
+        self.speed_box.setValue(float(kept.get("speed", self.speed_box.value())))
+        for name, box in (("square", self.square_box), ("range", self.range_box)):
+            box.setValue(int(kept.get(name, box.value())))
         if isinstance(values.get("is_automatic"), bool):
             self.auto_box.setChecked(values["is_automatic"])
 
@@ -182,18 +185,14 @@ class CompareModes(QWidget):
         self.range_box.setToolTip("Difference that gets the full colour, in all.")
 
     def _lay_out(self) -> None:
-        buttons = QWidget()
-        row = QHBoxLayout(buttons)
-        row.setContentsMargins(0, 0, 0, 0)
         for button in self.mode_buttons.values():
             button.setCheckable(True)
-            row.addWidget(button)
         self._form = form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("&A", self.first_combo)
         form.addRow("&B", self.second_combo)
-        form.addRow("", self.swap_button)
-        form.addRow(buttons)
+        form.addRow(_in_a_row(self.swap_button, self.match_button))
+        form.addRow(_in_a_row(*self.mode_buttons.values()))
         self._rows: dict[QWidget, tuple[Mode, ...]] = {}
         for label, box, mode in (
             ("Position", self.position_slider, Mode.SWIPE),
@@ -216,6 +215,7 @@ class CompareModes(QWidget):
         self.speed_box.valueChanged.connect(self._on_setting)
         self.square_box.valueChanged.connect(self._on_setting)
         self.auto_box.toggled.connect(self._on_setting)
+        self.match_button.clicked.connect(self.match_clicked)
         self.difference_button.clicked.connect(self.difference_clicked)
         self.range_box.valueChanged.connect(self._on_range)
 
@@ -225,9 +225,9 @@ class CompareModes(QWidget):
 
     def _enable(self) -> None:
         is_pair = self.pair() is not None
-        for button in (*self.mode_buttons.values(), self.difference_button):
+        others = (self.swap_button, self.match_button, self.difference_button)
+        for button in (*self.mode_buttons.values(), *others):
             button.setEnabled(is_pair)
-        self.swap_button.setEnabled(is_pair)
         self._show_settings(self.mode)
 
     def _show_settings(self, mode: Mode | None) -> None:
@@ -273,6 +273,16 @@ def usual_pair(panes: Sequence[Shown]) -> tuple[Layer | None, Layer | None]:
     layers: list[Layer | None] = [pane.layer for pane in panes][:2]
     first, second = [*layers, None, None][:2]
     return first, second
+
+
+def _in_a_row(*widgets: QWidget) -> QWidget:
+    """Put widgets beside each other."""
+    box = QWidget()
+    row = QHBoxLayout(box)
+    row.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        row.addWidget(widget)
+    return box
 
 
 def _layer_combo(name: str, tip: str) -> QComboBox:

@@ -49,7 +49,7 @@ class PaneList(QWidget):
         self.anatomy_combo.setMinimumContentsLength(8)
         self.anatomy_combo.setToolTip("Image under attention and trust maps.")
         self.anatomy_combo.activated.connect(self._on_anatomy_activated)
-        self.anatomy_label = QLabel("&Maps over")
+        self.anatomy_label = QLabel("Maps over")
         self.anatomy_label.setBuddy(self.anatomy_combo)
         self.hint = QLabel(_NOTHING)
         self.hint.setWordWrap(True)
@@ -93,9 +93,10 @@ class PaneList(QWidget):
     def set_checked(self, layer: Layer, is_checked: bool) -> None:
         """Check or uncheck the pane of a layer, as a click does."""
         for row, pane in enumerate(self._panes):
-            if pane.layer == layer:
+            item = self.list.item(row)
+            if item is not None and pane.layer == layer:
                 state = Qt.CheckState.Checked if is_checked else Qt.CheckState.Unchecked
-                self.list.item(row).setCheckState(state)
+                item.setCheckState(state)
 
     def _is_checked(self, pane: Shown) -> bool:
         is_usual = pane.role is not Role.TRUST

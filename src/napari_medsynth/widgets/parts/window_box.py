@@ -151,6 +151,9 @@ class WindowBox(QWidget):
     def _make_widgets(self) -> None:
         self.image_label = plain_label("Image whose window is set")
         self.gesture_box = QComboBox()
+        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        self.gesture_box.setSizeAdjustPolicy(policy)  # narrower than its longest line
+        self.gesture_box.setMinimumContentsLength(10)
         for gesture, title in _GESTURES.items():
             self.gesture_box.addItem(title, gesture.value)
         self.gesture_box.setToolTip(_HOW)
