@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Maps = Mapping[tuple[str, str], TrustMap]
 
 _OPACITY = 0.8
+_OF_OURS = ("trust", "source", "target")  # what the map is of what
 
 
 def signed_colormap() -> Colormap:
@@ -121,5 +122,6 @@ def _fill(layer: Image, map_: TrustMap) -> None:
 
 
 def _metadata(map_: TrustMap) -> dict[str, Any]:
-    known = {"modality": "", "role": Role.TRUST.value, "synthetic": True}
+    kept = {key: map_.volume.metadata.get(key, "") for key in _OF_OURS}
+    known = {**kept, "modality": "", "role": Role.TRUST.value, "synthetic": True}
     return {"medsynth": {**layer_metadata(map_.volume), **known}}

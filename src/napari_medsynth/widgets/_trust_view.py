@@ -29,6 +29,7 @@ class TrustView(QObject):
         Layers came, went or are something else now.
     data_changed : Signal(object)
         A layer has other voxels.
+    is_closed : bool
     """
 
     layers_changed = Signal()
@@ -37,7 +38,7 @@ class TrustView(QObject):
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self._viewer = viewer
-        self._is_closed = False
+        self.is_closed = False
         self.session = Session()
         self.requests = Requests()
         self._timer = single_shot(self, 0, self.layers_changed.emit)
@@ -45,9 +46,9 @@ class TrustView(QObject):
 
     def close(self, *_: object) -> None:
         """Listen no more; again, it changes nothing."""
-        if self._is_closed or not isalive(self):
+        if self.is_closed or not isalive(self):
             return
-        self._is_closed = True
+        self.is_closed = True
         self._timer.stop()
         self._viewer.layers.events.disconnect(self._on_layers_event)
 

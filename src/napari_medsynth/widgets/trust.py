@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ._request import Request
 
-_AFTER_SHOWING = 1600  # ms; torch is being loaded until then
+AFTER_SHOWING = 1600  # ms; torch is being loaded until then
 
 
 class TrustWidget(TrustForm):
@@ -45,6 +45,8 @@ class TrustWidget(TrustForm):
     ----------
     changed : Signal
         Another model, image, target or plane was chosen, or an image has changed.
+    is_ready : bool
+        Models may run: the dock has been on the screen for a while.
     """
 
     changed = Signal()
@@ -53,7 +55,7 @@ class TrustWidget(TrustForm):
         super().__init__(napari_viewer, parent)
         self.view = TrustView(napari_viewer)
         self._failure = ""
-        self._is_ready = False
+        self.is_ready = False
         session = self.view.session
         self.contribution_box = ContributionBox(napari_viewer, self.request, session)
         self.advice_view = AdviceView()
@@ -61,7 +63,7 @@ class TrustWidget(TrustForm):
         self.add_section("What did each scan contribute?", self.contribution_box)
         self.add_section("Which missing scan would help?", self.advice_view)
         self.add_section("Consistency", self.consistency_box, is_open=False)
-        self._show_timer = single_shot(self, _AFTER_SHOWING, self._on_shown)
+        self._show_timer = single_shot(self, AFTER_SHOWING, self._on_shown)
         self._tell_timer = single_shot(self, 0, self._tell)
         self._connect()
         self.set_layers(list(napari_viewer.layers))
@@ -145,7 +147,7 @@ class TrustWidget(TrustForm):
     def _on_shown(self) -> None:
         """Look for new models; from now on, models may run."""
         self.model_box.refresh()
-        self._is_ready = True
+        self.is_ready = True
         self._tell()
 
     def _on_layers_changed(self) -> None:
@@ -160,7 +162,7 @@ class TrustWidget(TrustForm):
         """Tell all parts that something else may have been chosen."""
         self._failure = ""
         self._say()
-        if self._is_ready:
+        if self.is_ready:
             for box in self.boxes().values():
                 box.set_reason(self.reason())
             self.show_known()
