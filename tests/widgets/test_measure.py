@@ -110,7 +110,10 @@ def test_numbers_are_right_in_every_region(scene):
     assert list(comparison.sources) == ["T1"]
     names = [r.name for r in comparison.regions]
     assert names == ["whole image", "foreground", "lesion 1", "lesion 2"]
-    assert yielded[-1] == (8, 8)
+    assert yielded[0] == (0, 0)
+    n_slices = comparison.truth.shape[0]
+    done = [(i + 1, 2 * n_slices) for i in range(2 * n_slices)]
+    assert yielded[1:] == done
     rows = {(row.model, row.region): row for row in comparison.rows}
     for model, error in (("a", 5.0), ("b", 10.0)):
         for region in names:

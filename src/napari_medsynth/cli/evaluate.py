@@ -76,13 +76,15 @@ def evaluate(
     masks = _named(labels or ())
     _warn(made, real, window)
 
+    from napari_medsynth.engine.progress import exhausted
     from napari_medsynth.evaluate import declare, labels_on, measure, regions_of
 
     declaration = declare(real, *scaling)
     regions = regions_of(real, {name: labels_on(v, real) for name, v in masks.items()})
     rows: list[Measured] = []
     for name, volume in made.items():
-        rows += measure(volume, real, regions, declaration, model=name)
+        steps = measure(volume, real, regions, declaration, model=name)
+        rows += exhausted(steps)
     if csv:
         from napari_medsynth.evaluate import write_csv
 

@@ -56,7 +56,7 @@ def measure(
     declaration: Declaration,
     *,
     model: str,
-) -> Generator[Measured, None, tuple[Measured, ...]]:
+) -> Generator[tuple[int, int], None, tuple[Measured, ...]]:
     """Compare a synthesis with the real image, in every region.
 
     SSIM and MS-SSIM are those of axial slices, averaged over the region's voxels.
@@ -74,13 +74,13 @@ def measure(
 
     Yields
     ------
-    Measured
-        One per region, in their order.
+    tuple of int
+        Slices that are done, and all of them.
 
     Returns
     -------
     tuple of Measured
-        All of them.
+        One per region, in their order.
 
     Raises
     ------
@@ -93,7 +93,8 @@ def measure(
     pair = scaled_pair(synthetic, truth, declaration)
     finite = np.isfinite(pair[0]) & np.isfinite(pair[1])
     inside = [region.mask & finite for region in regions]
-    local = windowed_values(*pair, inside, declaration.data_range)
+    steps = windowed_values(*pair, inside, declaration.data_range)
+    local = yield from _counted(steps, len(finite))
     rows = []
     for region, mask, (similar, why_not) in zip(regions, inside, local, strict=True):
         values, reasons = _point_values(pair, mask, declaration)
@@ -102,7 +103,6 @@ def measure(
         n_voxels = int(mask.sum())
         reasons |= why_not
         rows.append(Measured(model, region.name, n_voxels, ordered, reasons, notes))
-        yield rows[-1]
     return tuple(rows)
 
 
@@ -111,6 +111,16 @@ def scaled_pair(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Give synthesis and real image (Z, Y, X), scaled as declared."""
     return declaration.scale(synthetic.data[0]), declaration.scale(truth.data[0])
+
+
+def _counted(
+    steps: Generator[int, None, list[Values]], total: int
+) -> Generator[tuple[int, int], None, list[Values]]:
+    while True:
+        try:
+            yield next(steps), total
+        except StopIteration as finished:
+            return list(finished.value)
 
 
 def _point_values(

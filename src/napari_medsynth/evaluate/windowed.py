@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -59,8 +59,11 @@ def windowed_values(
     b: NDArray[np.float32],
     regions: Sequence[NDArray[np.bool_]],
     data_range: float,
-) -> list[Values]:
-    """Give SSIM and MS-SSIM of slices (N, H, W) inside each region (N, H, W)."""
+) -> Generator[int, None, list[Values]]:
+    """Give SSIM and MS-SSIM of slices (N, H, W) inside each region (N, H, W).
+
+    Yields how many slices are done, after each.
+    """
     means = [_Means() for _ in regions]
     if min(a.shape[1:]) >= WINDOW:
         for index, (one, other) in enumerate(zip(a, b, strict=True)):
@@ -71,6 +74,7 @@ def windowed_values(
             ]
             if here:
                 _add_slice(here, one, other, data_range)
+            yield index + 1
     return [
         _values(mean, int(region.sum()), a.shape[1:])
         for mean, region in zip(means, regions, strict=True)

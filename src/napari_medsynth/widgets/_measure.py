@@ -118,7 +118,7 @@ def task_of(layers: Iterable[Layer], truth: Layer, scaling: Scaling) -> Task:
 
 
 def compare(task: Task) -> Generator[tuple[int, int], None, Comparison]:
-    """Measure every synthesis in every region; yields how many numbers of how many."""
+    """Measure every synthesis in every region; yields slices done of how many."""
     yield 0, 0
     load_torch()
     with no_collection():
@@ -138,13 +138,24 @@ def compare(task: Task) -> Generator[tuple[int, int], None, Comparison]:
     declaration = declare(truth, *task.scaling)
     made = {name: make() for name, make in task.made.items()}
     rows: list[Measured] = []
-    for name, volume in made.items():
-        for row in measure(volume, truth, regions, declaration, model=name):
-            rows.append(row)
-            yield len(rows), len(made) * len(regions)
+    for number, (name, volume) in enumerate(made.items()):
+        steps = measure(volume, truth, regions, declaration, model=name)
+        rows += yield from _as_part(steps, number, len(made))
     sources = {name: make() for name, make in task.sources.items()}
     remarks = tuple(remarks_of(rows))
     return Comparison(truth, made, sources, regions, declaration, tuple(rows), remarks)
+
+
+def _as_part(
+    steps: Generator[tuple[int, int], None, tuple[Measured, ...]], number: int, n: int
+) -> Generator[tuple[int, int], None, tuple[Measured, ...]]:
+    """Run one of `n` measurements, counting the slices of all."""
+    while True:
+        try:
+            done, total = next(steps)
+        except StopIteration as finished:
+            return tuple(finished.value)
+        yield number * total + done, n * total
 
 
 def profiles(

@@ -97,7 +97,7 @@ class MetricsForm(QWidget):
         self.say(sentence)
 
     def show_running(self, done: int = 0, total: int = 0) -> None:
-        """Tell how many numbers there are of how many; 0 of 0 if nobody knows."""
+        """Tell how many slices are done of how many; 0 of 0 if nobody knows."""
         self.measure_button.hide()
         self.cancel_button.show()
         self.bar.show()
