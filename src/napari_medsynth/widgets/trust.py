@@ -19,12 +19,17 @@ from ._worker import tell_error
 from .parts.advice_view import AdviceView
 from .parts.consistency_box import ConsistencyBox
 from .parts.contribution_box import ContributionBox
+from .parts.site_box import SiteBox
+from .parts.uncertainty_box import UncertaintyBox
 
 if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Layer
 
+    from napari_medsynth.catalogue import ModelCard
+
     from ._request import Request
+    from .parts.options_box import RunOptions
 
 AFTER_SHOWING = 1600  # ms; torch is being loaded until then
 
@@ -60,8 +65,14 @@ class TrustWidget(TrustForm):
         self.contribution_box = ContributionBox(napari_viewer, self.request, session)
         self.advice_view = AdviceView()
         self.consistency_box = ConsistencyBox(napari_viewer, self.request)
+        self.uncertainty_box = UncertaintyBox(napari_viewer, self.request, session)
+        self.site_box = SiteBox(
+            napari_viewer, self.request, self.model, self.uncertainty_box.settings
+        )
         self.add_section("What did each scan contribute?", self.contribution_box)
         self.add_section("Which missing scan would help?", self.advice_view)
+        self.add_section("How sure?", self.uncertainty_box, is_open=False)
+        self.add_section("At this site", self.site_box, is_open=False)
         self.add_section("Consistency", self.consistency_box, is_open=False)
         self._show_timer = single_shot(self, AFTER_SHOWING, self._on_shown)
         self._tell_timer = single_shot(self, 0, self._tell)
@@ -74,8 +85,14 @@ class TrustWidget(TrustForm):
         """Give the parts of the sections, by the names under which they remember."""
         return {
             "contribution": self.contribution_box,
+            "uncertainty": self.uncertainty_box,
+            "site": self.site_box,
             "consistency": self.consistency_box,
         }
+
+    def model(self) -> tuple[ModelCard | None, RunOptions]:
+        """Give the chosen model and how it is run, also without images."""
+        return self.card, self.options()
 
     def request(self) -> Request | None:
         """Give what the model is run on: the same object until something changes.
@@ -138,6 +155,9 @@ class TrustWidget(TrustForm):
         for box in self.boxes().values():
             if hasattr(box, "changed"):
                 box.changed.connect(self.remember)
+        self.uncertainty_box.changed.connect(self.site_box.refresh)
+        self.site_box.calibrated.connect(self.uncertainty_box.reload)
+        self.site_box.measured.connect(self.show_known)
         for section in self.sections.values():
             section.toggled.connect(self.remember)
         shortcut = QShortcut(QKeySequence("Esc"), self)

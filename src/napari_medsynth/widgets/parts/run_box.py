@@ -26,7 +26,7 @@ class RunBox(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._started = self._shown = 0.0
+        self._started = self._shown = self._first = 0.0
         self._reason = ""
         self.is_running = False
         self.run_button = QPushButton("&Run")
@@ -65,7 +65,7 @@ class RunBox(QWidget):
     def start(self, text: str, total: int) -> None:
         """Show a run that has just begun."""
         self.is_running = True
-        self._started = self._shown = 0.0
+        self._started = self._shown = self._first = 0.0
         self.bar.setRange(0, total)
         self.bar.setValue(0)
         self.bar.show()
@@ -92,6 +92,22 @@ class RunBox(QWidget):
             text += f" \N{MIDDLE DOT} {rate:.1f} slices/s"
             text += f" \N{MIDDLE DOT} {_duration((total - done) / rate)} left"
         self.say(f"{text}\n{message}" if message else text)
+
+    def advance_share(self, share: float, sentence: str) -> None:
+        """Show how much of work of any kind is done, 0 to 1, and the time left."""
+        now = perf_counter()
+        if now - self._shown < _SHOW_EVERY and share < 1:
+            return
+        self._shown = now
+        self.bar.setRange(0, 100)
+        self.bar.setValue(round(100 * share))
+        if not self._started and share > 0:
+            self._started, self._first = now, share
+        seconds, gained = now - self._started, share - self._first
+        if self._started and seconds > 0 and gained > 0:
+            left = _duration((1 - share) * seconds / gained)
+            sentence += f" \N{MIDDLE DOT} {left} left"
+        self.say(sentence)
 
     def show_stopping(self) -> None:
         """Show that Cancel was heard."""
