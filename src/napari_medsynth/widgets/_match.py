@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_medsynth.io import Volume
 
-_PERCENTILES = (10, 90)  # of the voxels that are foreground in both
+_BACKGROUND = 1  # percentile of all voxels
 _AT_MOST = 500_000  # voxels that are looked at
 _LEAST = 100
 
@@ -93,7 +93,12 @@ def match_steps(
 def matched_limits(
     one: NDArray[np.float32], other: NDArray[np.float32], limits: tuple[float, float]
 ) -> tuple[float, float] | None:
-    """Carry `limits` over by the line through two percentiles of the foreground."""
+    """Carry `limits` over by a shift of the background and one factor.
+
+    The background is the first percentile of all voxels; the factor makes the medians
+    of the common foreground equal. A line through two percentiles of the foreground
+    would fit tissues better and tint the background.
+    """
     step = max(one.size // _AT_MOST, 1)
     a, b = one.ravel()[::step], other.ravel()[::step]
     is_finite = np.isfinite(a) & np.isfinite(b)
@@ -101,10 +106,10 @@ def matched_limits(
     is_inside = (a > a.mean()) & (b > b.mean()) if a.size else np.zeros(0, bool)
     if is_inside.sum() < _LEAST:
         return None
-    a_low, a_high = np.percentile(a[is_inside], _PERCENTILES).tolist()
-    b_low, b_high = np.percentile(b[is_inside], _PERCENTILES).tolist()
-    if not (a_high > a_low and b_high > b_low):
+    dark_a, dark_b = (float(np.percentile(x, _BACKGROUND)) for x in (a, b))
+    bright_a, bright_b = (float(np.median(x[is_inside])) for x in (a, b))
+    if not (bright_a > dark_a and bright_b > dark_b):
         return None
-    slope = (b_high - b_low) / (a_high - a_low)
-    low, high = (b_low + slope * (limit - a_low) for limit in limits)
+    factor = (bright_b - dark_b) / (bright_a - dark_a)
+    low, high = (dark_b + factor * (limit - dark_a) for limit in limits)
     return low, high

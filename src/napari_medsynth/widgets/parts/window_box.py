@@ -150,16 +150,13 @@ class WindowBox(QWidget):
 
     def _make_widgets(self) -> None:
         self.image_label = plain_label("Image whose window is set")
-        self.gesture_box = QComboBox()
-        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        self.gesture_box.setSizeAdjustPolicy(policy)  # narrower than its longest line
-        self.gesture_box.setMinimumContentsLength(10)
+        self.gesture_box = _narrow_combo()
         for gesture, title in _GESTURES.items():
             self.gesture_box.addItem(title, gesture.value)
         self.gesture_box.setToolTip(_HOW)
         self.level_box = _number_box("Level", "Middle of the window.")
         self.width_box = _number_box("Width", "From black to white.")
-        self.preset_box = QComboBox()
+        self.preset_box = _narrow_combo()
         self.preset_box.setPlaceholderText("Choose\N{HORIZONTAL ELLIPSIS}")
         self.preset_box.setToolTip(
             "Windows for CT [HU]; percentiles for MR, whose unit is arbitrary."
@@ -172,12 +169,14 @@ class WindowBox(QWidget):
     def _lay_out(self) -> None:
         numbers, buttons = QHBoxLayout(), QHBoxLayout()
         for box in (self.level_box, self.width_box):
+            box.setMinimumWidth(70)  # else both together are wider than a narrow dock
             numbers.addWidget(box, 1)
         buttons.addWidget(self.preset_box, 1)
         buttons.addWidget(self.reset_button)
         buttons.addWidget(self.undo_button)
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.addRow("Image", self.image_label)
         form.addRow(_buddy("&Level, width", self.level_box), numbers)
         form.addRow(_buddy("&Preset", self.preset_box), buttons)
@@ -232,6 +231,15 @@ class WindowBox(QWidget):
     def _on_reset_clicked(self) -> None:
         if self._layer is not None:
             self.window_level.reset(self._layer)
+
+
+def _narrow_combo() -> QComboBox:
+    """A combo box that may be narrower than its longest line."""
+    combo = QComboBox()
+    policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    combo.setSizeAdjustPolicy(policy)
+    combo.setMinimumContentsLength(8)
+    return combo
 
 
 def _buddy(text: str, widget: QWidget) -> QLabel:
