@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QFileDialog
 
 from napari_medsynth.widgets._request import make_request
 from napari_medsynth.widgets._roles import Role, facts, shown_layers
@@ -192,6 +193,28 @@ def test_maps_are_weight_times_scan_and_follow(box, viewer, chooser, session, qt
     assert not trust_layers(viewer)
 
 
+def test_another_kind_of_map_has_its_own_name(box, viewer, qtbot):
+    settle(box, qtbot)
+    box.form.map_button.click()
+    settle(box, qtbot)
+    assert all("change" in x.name for x in trust_layers(viewer))
+    box.form.kind_combo.setCurrentIndex(box.form.kind_combo.findData("contribution"))
+    settle(box, qtbot)
+    after = [x.name for x in trust_layers(viewer)]
+    assert len(after) == 3
+    assert all("contribution" in name for name in after)
+
+
+def test_maps_go_with_the_choice_that_they_belong_to(box, viewer, chooser, qtbot):
+    settle(box, qtbot)
+    box.form.map_button.click()
+    settle(box, qtbot)
+    chooser.choose("T1", "T2")
+    box.set_reason("")
+    settle(box, qtbot)
+    assert [facts(x)["source"] for x in trust_layers(viewer)] == ["T2", "T1"]
+
+
 def test_a_map_that_was_removed_does_not_come_back(box, viewer, qtbot):
     settle(box, qtbot)
     box.form.map_button.click()
@@ -270,3 +293,14 @@ def test_box_that_is_deleted_hears_nothing(viewer, chooser, session, qtbot):
     viewer.dims.set_current_step(0, 1)
     qtbot.wait(250)
     assert session.mixer.n_runs == 0
+
+
+def test_csv_is_asked_for_and_gets_its_suffix(box, qtbot, monkeypatch, tmp_path):
+    settle(box, qtbot)
+    asked = iter(["", str(tmp_path / "b")])
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (next(asked), ""))
+    box.form.csv_button.click()
+    box.form.csv_button.click()
+    settle(box, qtbot)
+    assert [p.name for p in tmp_path.glob("*.csv")] == ["b.csv"]
+    assert box.form.run_box.status_label.text() == "Saved b.csv."

@@ -38,7 +38,7 @@ def add_map(viewer: Viewer, map_: TrustMap, *, is_visible: bool = True) -> Image
     """Add a map as a layer; what is selected stays selected."""
     kept = set(viewer.layers.selection)
     layer: Image = viewer.add_image(
-        map_.volume.data[0],
+        map_.volume.data[0].copy(),  # `SliceMaps` writes into it
         name=unique_name(viewer, map_.name),
         contrast_limits=(-map_.top, map_.top),
         colormap=signed_colormap(),
@@ -112,13 +112,21 @@ class SliceMaps(QObject):
 
 
 def _fill(layer: Image, map_: TrustMap) -> None:
-    """Put another slice or kind of map into its layer."""
+    """Put another slice or kind of map into its layer, in place: that is quicker."""
+    data = map_.volume.data[0]
+    layer.metadata["medsynth"] = _metadata(map_)["medsynth"]  # nobody need be told
+    if layer.data.shape != data.shape:  # another plane
+        layer.data = data.copy()
+    else:
+        layer.data[...] = data
     top = max(map_.top, float(layer.contrast_limits[1]))  # slices can be compared
-    layer.translate = map_.place["translate"]
-    layer.data = map_.volume.data[0]
-    layer.contrast_limits_range = (-top, top)
-    layer.contrast_limits = (-top, top)
-    layer.metadata = _metadata(map_)
+    if top != layer.contrast_limits[1]:
+        layer.contrast_limits_range = (-top, top)
+        layer.contrast_limits = (-top, top)
+    if tuple(layer.translate) != tuple(map_.place["translate"]):
+        layer.translate = map_.place["translate"]  # draws it, too
+    else:
+        layer.refresh(extent=False)
 
 
 def _metadata(map_: TrustMap) -> dict[str, Any]:

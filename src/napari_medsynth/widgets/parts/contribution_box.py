@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_medsynth.widgets._attention_session import Session
 from napari_medsynth.widgets._trust_jobs import Contributed, contribute, save_text
@@ -171,7 +171,7 @@ class ContributionBox(QWidget):
     def _connect(self) -> None:
         form = self.form
         form.live_box.toggled.connect(self._on_choice)
-        form.kind_combo.currentIndexChanged.connect(self._on_choice)
+        form.kind_combo.currentIndexChanged.connect(self._on_kind_chosen)
         form.map_button.toggled.connect(self._on_maps_toggled)
         form.run_box.run_clicked.connect(self.all_slices)
         form.run_box.cancel_clicked.connect(self.cancel)
@@ -200,6 +200,7 @@ class ContributionBox(QWidget):
         if request is not self._request:
             self._request = request
             self._tallies, self._overall, self._latest = {}, None, None
+            self._maps.hide()
             self.form.csv_button.setEnabled(False)
             self.form.overall_label.hide()
             if self._all.is_busy:
@@ -233,6 +234,10 @@ class ContributionBox(QWidget):
 
     def _on_choice(self) -> None:
         self._settle_timer.start()
+        self.changed.emit()
+
+    def _on_kind_chosen(self) -> None:
+        self._maps.hide()  # other values, other names
         self._show_maps()
         self.changed.emit()
 
@@ -290,11 +295,8 @@ class ContributionBox(QWidget):
         self.follow()
 
     def _on_csv_clicked(self) -> None:
-        asked = ("Save", "contributions.csv", "Table (*.csv)")
-        chosen, _ = QFileDialog.getSaveFileName(self, *asked)
-        if chosen:
-            path = Path(chosen)
-            self.save_csv(path if path.suffix else path.with_suffix(".csv"))
+        if path := self.form.ask_path():
+            self.save_csv(path)
 
     def _on_saved(self, path: Path) -> None:
         self.form.run_box.say(f"Saved {path.name}.")

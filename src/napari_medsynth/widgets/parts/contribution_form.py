@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_medsynth.widgets._trust_jobs import KINDS
 
@@ -59,6 +67,15 @@ class ContributionForm(QWidget):
     def kind(self) -> str:
         """What maps show: a key of `KINDS`."""
         return str(self.kind_combo.currentData())
+
+    def ask_path(self) -> Path | None:
+        """Ask where to save; None if nobody wants to any more."""
+        asked = ("Save", "contributions.csv", "Table (*.csv)")
+        chosen, _ = QFileDialog.getSaveFileName(self, *asked)
+        path = Path(chosen)
+        if not chosen:
+            return None
+        return path if path.suffix else path.with_suffix(".csv")
 
     def to_json(self) -> dict[str, Any]:
         """Give what is worth remembering."""
