@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -133,10 +135,17 @@ def _finetune_steps(viewer: object, dock: object, folder: str) -> None:
     take(viewer, "finetune-kept")
 
 
+def play(name: str) -> None:
+    """Run ``scenes/<name>.py``."""
+    import_module(f"scenes.{name}").play()
+
+
+FILES = sorted((Path(__file__).parent / "scenes").glob("*.py"))
 SCENES: dict[str, Callable[[], None]] = {
     "demo": demo,
     "tutorial": tutorial,
     "finetune": finetune,
+    **{file.stem: partial(play, file.stem) for file in FILES},
 }
 
 
