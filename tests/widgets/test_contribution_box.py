@@ -1,6 +1,7 @@
 """What each scan contributes: live bars, maps, all slices, CSV."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -304,3 +305,15 @@ def test_csv_is_asked_for_and_gets_its_suffix(box, qtbot, monkeypatch, tmp_path)
     settle(box, qtbot)
     assert [p.name for p in tmp_path.glob("*.csv")] == ["b.csv"]
     assert box.form.run_box.status_label.text() == "Saved b.csv."
+
+
+def test_a_model_that_needs_all_its_scans_says_what_that_means(box, chooser, qtbot):
+    settle(box, qtbot)
+    card = replace(CARD, id="fixed", inputs=("T1", "T2", "PD"), is_unified=False)
+    card = replace(card, outputs=("FLAIR",), title="Fixed")
+    chooser.request = replace(chooser.request, card=card)
+    box.set_reason("")
+    settle(box, qtbot)
+    assert "Fixed was never trained with a source missing" in (
+        box.form.remark_label.text()
+    )

@@ -75,6 +75,18 @@ def test_expected_error_is_the_mean_and_spread_of_the_self_test(site):
     assert expected_sentences(CARD, ("T1",), ("FLAIR",), None) == []
 
 
+def test_synthesize_dock_says_what_to_expect_here(dock, unified):
+    rows = (Row("a", ("T1", "T2"), "FLAIR", 24.5, 0.9, 0.02),)
+    save_self_test(unified, SelfTest(unified.id, unified.sha256, "2026-11-20", rows))
+    dock.modality_table.changed.emit()
+    said = dock.quality_label.text().splitlines()
+    assert said[1].startswith("FLAIR: PSNR 27.2 dB")  # the card's
+    assert said[2].startswith("Expected here, FLAIR: PSNR 24.5 dB")
+    site_file(unified).write_text("{")
+    dock.modality_table.changed.emit()
+    assert "Expected here" not in dock.quality_label.text()
+
+
 def agreement(psnr, usual):
     known = None if usual is None else Quality(usual, 0.9, "Measured somewhere.")
     return SimpleNamespace(scores=SimpleNamespace(psnr=psnr), usual=known)

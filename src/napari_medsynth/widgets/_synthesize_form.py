@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QFrame, QLabel, QScrollArea, QVBoxLayout, 
 
 from napari_medsynth.catalogue import ModelCard
 
+from ._trust_words import expected_here
 from .parts.card_view import measured_quality
 from .parts.modality_table import ModalityTable
 from .parts.model_box import ModelBox
@@ -120,11 +121,13 @@ class SynthesizeForm(QWidget):
 
     def _on_edited(self) -> None:
         table = self.modality_table
-        measured = (
-            measured_quality(self.card, table.sources(), table.targets())
+        choice = (table.sources(), table.targets())
+        known = (
+            [measured_quality(self.card, *choice), *expected_here(self.card, *choice)]
             if self.card
-            else ""
+            else []
         )
+        measured = "\n".join(filter(None, known))
         self.quality_label.setText(measured)
         self.quality_label.setVisible(bool(measured))
         self.run_box.set_reason(self.reason())

@@ -7,7 +7,8 @@ import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_medsynth.trust.site import expected_of
+from napari_medsynth.errors import CardError
+from napari_medsynth.trust.site import expected_of, load_self_test
 
 if TYPE_CHECKING:
     from napari_medsynth.catalogue import ModelCard
@@ -46,13 +47,21 @@ def shares_of(tally: Tally) -> dict[str, list[Share]]:
     }
 
 
-def remarks_on(tally: Tally) -> list[str]:
-    """Say what the shares alone do not tell: which sources stand for one another."""
+def title_of(request: Request | None, index: int) -> str:
+    """Name a slice: "Axial slice 78"."""
+    return f"{request.options.plane.capitalize()} slice {index}" if request else ""
+
+
+def remarks_on(tally: Tally, notes: Sequence[str] = ()) -> list[str]:
+    """Say what the shares alone do not tell: which sources stand for one another.
+
+    `notes` on the model come last.
+    """
     if not tally.n_voxels:
         return ["There is nothing to see on this slice."]
     if len(tally.sources) < 2:
-        return ["There is one scan only: all comes from it."]
-    sentences = []
+        return ["There is one scan only: all comes from it.", *notes]
+    sentences: list[str] = []
     for target, rows in shares_of(tally).items():
         spare = [r for r in rows if r.left_out < NOT_MISSED and r.share > _LARGE_SHARE]
         sentences += [
@@ -60,7 +69,7 @@ def remarks_on(tally: Tally) -> list[str]:
             f"all its share of {row.share:.0%}: the other scans tell the same."
             for row in spare
         ]
-    return sentences
+    return [*sentences, *notes]
 
 
 def overall_sentence(tally: Tally, n_slices: int) -> str:
@@ -89,6 +98,16 @@ def expected_sentences(
         for target, known in found.items()
         if known is not None
     ]
+
+
+def expected_here(
+    card: ModelCard, sources: Collection[str], targets: Collection[str]
+) -> list[str]:
+    """Give `expected_sentences` of what is kept; a damaged file says nothing here."""
+    try:
+        return expected_sentences(card, sources, targets, load_self_test(card))
+    except CardError:
+        return []
 
 
 def advice_sentence(

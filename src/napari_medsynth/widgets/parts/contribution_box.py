@@ -20,6 +20,7 @@ from napari_medsynth.widgets._trust_words import (
     overall_sentence,
     remarks_on,
     shares_of,
+    title_of,
 )
 from napari_medsynth.widgets._turns import Turns, single_shot
 from napari_medsynth.widgets._watch import Watch
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from napari_medsynth.widgets._request import Request
 
 SETTLE = 150  # ms that the slider must rest
-_WORKING = "{where}: asking the model\N{HORIZONTAL ELLIPSIS}"
 
 
 class ContributionBox(QWidget):
@@ -74,6 +74,7 @@ class ContributionBox(QWidget):
         self._tallies: dict[int, Tally] = {}
         self._overall: Tally | None = None
         self._latest: Contributed | None = None  # the slice whose maps are at hand
+        self._notes: tuple[str, ...] = ()
         self.form = ContributionForm()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -118,7 +119,7 @@ class ContributionBox(QWidget):
         is_missing = self.form.map_button.isChecked() and not has_maps
         if (known is None and self.form.live_box.isChecked()) or is_missing:
             if known is None:
-                self._say_slice(_WORKING.format(where=self._where()))
+                self._say_slice(f"{title_of(request, self._index)}: asking the model")
             self._live.ask(contribute, self._session, request, self._index)
         else:
             self._live.stop()
@@ -210,10 +211,6 @@ class ContributionBox(QWidget):
                 self.form.bars.show_pairs(request.targets, request.study.modalities)
         return request
 
-    def _where(self) -> str:
-        plane = self._request.options.plane if self._request else ""
-        return f"{plane.capitalize()} slice {self._index}"
-
     def _say_slice(self, sentence: str) -> None:
         self.form.slice_label.setText(sentence)
         self.form.slice_label.setVisible(bool(sentence))
@@ -224,9 +221,8 @@ class ContributionBox(QWidget):
         remarks: list[str] = []
         if tally is not None:
             form.bars.show_shares(shares_of(tally))
-            self._say_slice(self._where())
-            remarks = remarks_on(tally)
-            remarks += self._latest.notes if self._latest else ()
+            self._say_slice(title_of(self._request, self._index))
+            remarks = remarks_on(tally, self._notes)
         elif not form.live_box.isChecked():
             self._say_slice("")
         form.remark_label.setText("\n".join(remarks))
@@ -263,6 +259,7 @@ class ContributionBox(QWidget):
         if found.request is not self._request or found.index is None:
             return
         self._tallies.update(found.by_slice)
+        self._notes = found.notes
         self.form.csv_button.setEnabled(True)
         if found.index == self._index:
             self._latest = found
@@ -279,7 +276,7 @@ class ContributionBox(QWidget):
 
     def _on_all_done(self, found: Contributed) -> None:
         self._tallies.update(found.by_slice)
-        self._overall = found.tally
+        self._overall, self._notes = found.tally, found.notes
         form = self.form
         form.csv_button.setEnabled(True)
         form.overall_label.setText(overall_sentence(found.tally, len(found.by_slice)))
