@@ -50,9 +50,10 @@ def test_a_slice_of_each_image_is_shown_in_its_own_window(images, windows, place
         assert agrees(composite[place], expected[place])
 
 
-def test_the_curtain_divides_the_voxels_and_marks_the_last(images, windows):
-    composite = Composite(*images, windows, Curtain(2, 4.6))
-    expected = long_way(images, windows, lambda z, y, x: x <= 4.6)
+@pytest.mark.parametrize("position", [4.0, 4.6])
+def test_the_curtain_divides_the_voxels_and_marks_the_last(images, windows, position):
+    composite = Composite(*images, windows, Curtain(2, position))
+    expected = long_way(images, windows, lambda z, y, x: x <= 4)
     picture = composite[1]
     others = [0, 1, 2, 3, 5, 6, 7, 8]
     assert agrees(picture[:, others], expected[1][:, others])
