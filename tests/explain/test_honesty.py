@@ -12,7 +12,7 @@ from napari_medsynth.engine.slice_network import SliceNetwork
 from napari_medsynth.errors import EngineError
 from napari_medsynth.explain import MapSource, check_map, map_maker, record_slice
 from napari_medsynth.explain.deletion import N_DRAWS, Curves, Deletion
-from napari_medsynth.explain.honesty import shuffled
+from napari_medsynth.explain.honesty import N_STEPS, shuffled
 from napari_medsynth.explain.query import Query
 from napari_medsynth.io import Study
 
@@ -65,7 +65,8 @@ def test_the_attention_that_makes_the_image_passes(prepared, network, query):
     assert abs(found.similarity_to_random) < 0.5
     assert np.mean(found.most) > np.mean(found.random) > np.mean(found.least)
     assert said[0] == "Shuffling weights, 1 of 3"
-    assert said[-1] == "Deleting regions, 10 of 10"
+    assert said[-1] == "Deleting regions, 20 of 20"
+    assert len(said) == N_STEPS
 
 
 def test_the_opposite_fails(prepared, network, query):
@@ -128,19 +129,32 @@ def test_a_model_that_uses_pixels_alone_does_not_change_elsewhere(prepared, card
 
 
 def test_no_change_is_a_reason():
-    nothing = Curves(np.zeros(4), np.zeros(4), np.zeros((8, 4)))
+    nothing = Curves(np.zeros(4), np.zeros(4), np.zeros((9, 2, 4)))
     assert nothing.faithfulness == 0 and not nothing.is_faithful
 
 
 @pytest.mark.parametrize(
     ("most", "least", "expected"),
-    [(3.0, 0.5, True), (1.9, 0.5, False), (3.0, 1.6, False)],
+    [
+        (3.0, 0.5, True),
+        (2.4, 0.5, False),  # one draw parts them by as much
+        (4.0, 2.2, False),
+        (2.3, 0.3, True),
+    ],
 )
-def test_most_beats_every_draw_and_least_their_mean(most, least, expected):
-    draws = np.repeat([[1.0], [2.0]], 4, axis=1)
-    curves = Curves(np.full(4, most), np.full(4, least), draws)
+def test_the_gap_must_beat_that_of_the_map_elsewhere(most, least, expected):
+    draws = np.array([[1.0, 0.8], [2.2, 0.3], [1.0, 1.5]])  # gaps 0.2, 1.9, -0.5
+    curves = Curves(
+        np.full(4, most), np.full(4, least), np.repeat(draws[..., None], 4, axis=2)
+    )
     assert curves.is_faithful is expected
-    assert curves.faithfulness == pytest.approx((most - least) / 1.5)
+    assert curves.faithfulness == pytest.approx((most - least) / 1.4)
+    np.testing.assert_allclose(curves.random, 1.4)
+
+
+def test_a_map_the_wrong_way_round_fails_even_if_others_are_worse():
+    draws = np.repeat([[[1.0], [3.0]]], 4, axis=2)
+    assert not Curves(np.full(4, 1.0), np.full(4, 1.5), draws).is_faithful
 
 
 def test_deletion_measures_at_the_query(prepared, network, query):

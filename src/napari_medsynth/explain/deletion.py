@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from .record import SliceRecord
 
 FRACTIONS = (0.05, 0.1, 0.2, 0.4)
-N_DRAWS = 8
+N_DRAWS = 9
+N_RUNS = 2 * (1 + N_DRAWS)
 _CELL = 16  # pixels, where a map has no tokens
 _VISIBLE = BACKGROUND + 0.1  # 5 % of the range
 _FEWEST_CELLS = 10
@@ -38,7 +39,7 @@ class Curves:
     most, least : ndarray
         (fractions,), of the most and of the least marked regions.
     draws : ndarray
-        (draws, fractions), of regions chosen by the same map elsewhere.
+        (draws, 2, fractions), most and least of the same map moved elsewhere.
     """
 
     most: NDArray[np.float64]
@@ -46,21 +47,37 @@ class Curves:
     draws: NDArray[np.float64]
 
     @property
+    def random(self) -> NDArray[np.float64]:
+        """(fractions,), of regions as clustered as the most marked, but elsewhere."""
+        mean: NDArray[np.float64] = self.draws[:, 0].mean(axis=0)
+        return mean
+
+    @property
+    def gap(self) -> float:
+        """Most minus least, mean over the fractions."""
+        return float(self.most.mean() - self.least.mean())
+
+    @property
+    def gaps_elsewhere(self) -> NDArray[np.float64]:
+        """(draws,), the gap of the map moved elsewhere."""
+        means = self.draws.mean(axis=2)
+        gaps: NDArray[np.float64] = means[:, 0] - means[:, 1]
+        return gaps
+
+    @property
     def faithfulness(self) -> float:
-        """Most minus least over random, means over the fractions; 0 if all are 0."""
-        random = self.draws.mean()
-        gap = self.most.mean() - self.least.mean()
-        return float(gap / random) if random else 0.0
+        """The gap over the change by random regions; 0 if nothing changes."""
+        random = float(self.random.mean())
+        return self.gap / random if random else 0.0
 
     @property
     def is_faithful(self) -> bool:
-        """The most marked matter more than any draw, the least less than their mean.
+        """Most and least marked are further apart than wherever the map is moved.
 
-        A map that has nothing to do with the model passes about once in ten times.
+        A map that has nothing to do with the model passes about once in
+        ``N_DRAWS + 1`` times.
         """
-        draws = self.draws.mean(axis=1)
-        is_most = self.most.mean() > draws.max()
-        return bool(is_most and self.least.mean() < draws.mean())
+        return bool(self.gap > max(0.0, *self.gaps_elsewhere))
 
 
 class Deletion:
@@ -125,15 +142,15 @@ class Deletion:
     def curves(
         self, values: NDArray[np.float32], seed: int, *, is_reverse: bool = False
     ) -> Generator[str, None, Curves]:
-        """Delete the most, the least and randomly marked regions, and measure.
+        """Delete the most and the least marked regions, here and elsewhere.
 
         Parameters
         ----------
         values : ndarray
             A map, (rows, columns) of tokens or (h, w) pixels; its magnitude counts.
         seed : int
-            Of the random regions: the map itself, shifted around the slice, so that
-            they are as clustered as the marked ones.
+            Of where the map is moved to, around the slice: there it marks regions as
+            clustered as here.
         is_reverse : bool
             Delete the query instead, and measure the change of these regions.
 
@@ -144,7 +161,8 @@ class Deletion:
         """
         rng = np.random.default_rng(seed)
         marked = self.cell_values(values)
-        maps = [marked, -marked, *self._shifted(marked, rng)]
+        moved = [marked, *self._shifted(marked, rng)]
+        maps = [one for both in moved for one in (both, -both)]
         measure = self._change_of if is_reverse else self._change_without
         rows = []
         for number, one in enumerate(maps):
@@ -152,8 +170,8 @@ class Deletion:
             ties = rng.random(len(self.candidates))
             order = self.candidates[np.lexsort((ties, -one[self.candidates]))]
             rows.append([measure(cells) for cells in _first_of(order)])
-        curves = np.array(rows)
-        return Curves(curves[0], curves[1], curves[2:])
+        curves = np.array(rows).reshape(-1, 2, len(FRACTIONS))
+        return Curves(curves[0, 0], curves[0, 1], curves[1:])
 
     def cell_values(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         """Give the mean magnitude of a map in every cell."""

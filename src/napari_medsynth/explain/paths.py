@@ -6,6 +6,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -205,7 +206,8 @@ def _watched(network: nn.Module) -> Iterator[dict[str, Tensor]]:
     hooks = []
     for name, block in _blocks(network).items():
         module: Any = block.cc if isinstance(block, ARTBlock) else block
-        hooks.append(module.register_forward_pre_hook(partial(_keep, entered, name)))
+        keep = partial(_keep, entered, name, get_ident())
+        hooks.append(module.register_forward_pre_hook(keep))
     try:
         yield entered
     finally:
@@ -214,7 +216,12 @@ def _watched(network: nn.Module) -> Iterator[dict[str, Tensor]]:
 
 
 def _keep(
-    entered: dict[str, Tensor], name: str, module: nn.Module, args: tuple[Tensor, ...]
+    entered: dict[str, Tensor],
+    name: str,
+    thread: int,
+    module: nn.Module,
+    args: tuple[Tensor, ...],
 ) -> None:
     del module
-    entered[name] = args[0].detach().clone()  # later layers may write into it
+    if thread == get_ident():  # another one may run another slice meanwhile
+        entered[name] = args[0].detach().clone()  # later layers may write into it
