@@ -88,7 +88,7 @@ def test_bars_show_what_a_linear_model_takes_of_each_scan(box, chooser, session,
     assert list(rows) == [("FLAIR", "T1"), ("FLAIR", "T2"), ("FLAIR", "PD")]
     for (_, source), row in rows.items():
         assert row.bar.value == pytest.approx(shares[source], rel=1e-3)
-        assert row.left_out.text() == f"{100 * left_out[source]:.1f} %"
+        assert row.left_out.text() == f"{100 * left_out[source]:.1f}%"
     assert rows["FLAIR", "PD"].bar.value == pytest.approx(0, abs=1e-9)
     assert box.form.slice_label.text() == "Axial slice 3"
     assert session.mixer.n_runs == 8

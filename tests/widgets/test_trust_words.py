@@ -56,7 +56,7 @@ def test_shares_are_of_the_sum_and_changes_of_the_range():
 
 def test_a_large_share_that_nobody_would_miss_is_said():
     (sentence,) = remarks_on(tally([5, 5], [0.1, 0.1], [0.1, 4]))
-    assert "without T1" in sentence and "0.5 %" in sentence and "50%" in sentence
+    assert "without T1" in sentence and "0.5%" in sentence and "50%" in sentence
 
 
 def test_a_small_share_that_nobody_would_miss_is_not_said():

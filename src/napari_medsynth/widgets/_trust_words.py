@@ -147,8 +147,8 @@ def made_by(card: ModelCard) -> str:
 
 
 def percent(value: float) -> str:
-    """Write a share with one digit after the point: "3.1 %"."""
-    return f"{100 * value:.1f} %"
+    """Write a share with one digit after the point: "3.1%"."""
+    return f"{value:.1%}"
 
 
 def contribution_csv(

@@ -35,6 +35,7 @@ class ContributionForm(QWidget):
         self.live_box.setChecked(True)
         self.slice_label = plain_label("Which slice the numbers are of")
         self.bars = ShareBars()
+        self.bars.setEnabled(False)
         self.remark_label = plain_label("What the numbers mean")
         self.map_button = push_button(
             "&Show maps",
