@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from ._request import Request
     from ._uncertainty_maps import Maps, TargetMaps
 
-SPREAD, INTERVAL, MEAN, MASK = "spread", "interval", "mean", "mask"
+KINDS = (MEAN, INTERVAL, SPREAD, MASK) = ("mean", "interval", "spread", "mask")
+SHOWN = (SPREAD, MASK)  # to begin with
 REFRESH_EVERY = 250  # ms; drawing is what costs, not copying
 _TOPS = {SPREAD: 0.1, INTERVAL: 0.4}  # of the range: full colour, the same for all
 _OPACITY = {SPREAD: 0.8, INTERVAL: 0.8, MASK: 0.9}
@@ -59,7 +60,8 @@ class UncertaintyLayers(QObject):
         self._maps: Maps = {}
         self._facts: dict[str, Any] = {}
         self._layers: dict[tuple[str, str], Layer] = {}
-        self._is_stale = False
+        self._asked: set[tuple[str, str]] = set()
+        self._stale: set[str] = set()  # kinds
         self._turns = Turns(self)
         self._timer = single_shot(self, REFRESH_EVERY, self._on_timeout)
 
@@ -69,13 +71,15 @@ class UncertaintyLayers(QObject):
         return self._turns.is_busy or self._timer.isActive()
 
     def begin(self, request: Request, maps: Maps, facts: dict[str, Any]) -> None:
-        """Show other maps from now on; layers of earlier ones stay in the viewer.
+        """Show other maps from now on; layers of earlier ones stay, hidden.
 
         `facts` are the method and the number of variants.
         """
         if maps is not self._maps:
             self._turns.stop()
-            self._layers = {}
+            for layer in self._layers.values():
+                layer.visible = False  # two spreads over each other would look like one
+            self._layers, self._asked = {}, set()
         self._request, self._maps, self._facts = request, maps, facts
 
     def show(self, kinds: Collection[str]) -> None:
@@ -83,20 +87,24 @@ class UncertaintyLayers(QObject):
         wanted = [
             (target, kind)
             for target, one in self._maps.items()
-            for kind in (MEAN, INTERVAL, SPREAD, MASK)  # the last lies on top
+            for kind in KINDS  # the last lies on top
             if kind in kinds and (kind != INTERVAL or one.calibration is not None)
         ]
-        first = next(iter(self._maps), "")
-        for target, kind in wanted:
-            if (target, kind) not in self._layers:
-                is_visible = target == first and kind in (SPREAD, MASK)
-                step = partial(self._add, target, kind, is_visible=is_visible)
-                self._turns.add([step])
+        new = [pair for pair in wanted if pair not in self._asked]
+        if not new:
+            return
+        self._asked.update(new)
+        first, kept = next(iter(self._maps)), set(self._viewer.layers.selection)
+        self._turns.add(
+            partial(self._add, *pair, is_visible=pair[0] == first and pair[1] in SHOWN)
+            for pair in new
+        )
+        self._turns.add([partial(self._select, kept)])  # is slow: once, after all
 
-    def refresh(self, slices: Sequence[int]) -> None:
-        """Draw again if one of `slices` is on the screen, now and then."""
+    def refresh(self, slices: Sequence[int], kinds: Collection[str] = KINDS) -> None:
+        """Draw layers again if one of `slices` is on the screen, now and then."""
         if self._is_shown(slices):
-            self._is_stale = True
+            self._stale |= set(kinds)
             if not self._timer.isActive():
                 self._on_timeout()
 
@@ -115,8 +123,8 @@ class UncertaintyLayers(QObject):
         for target in self._maps:
             layer = self._layers.get((target, MASK))
             if layer is not None and layer in self._viewer.layers:
-                layer.metadata = self._metadata(target, MASK, limit=limit)
-                layer.refresh(extent=False)
+                layer.metadata["medsynth"]["limit"] = limit  # no need to tell others
+                layer.refresh(extent=False, thumbnail=False)
 
     def finish(self, found: Uncertainty) -> None:
         """Take over the whole provenance of what was made."""
@@ -126,8 +134,7 @@ class UncertaintyLayers(QObject):
         }
         for (target, kind), layer in self._layers.items():
             if layer in self._viewer.layers:
-                layer.metadata = self._metadata(target, kind)
-                layer.refresh(extent=False)  # the thumbnail too
+                layer.metadata.update(self._metadata(target, kind))
 
     def abandon(self, *_: Any) -> None:
         """Do nothing more, and leave the viewer alone."""
@@ -148,10 +155,12 @@ class UncertaintyLayers(QObject):
             "metadata": self._metadata(target, kind),
             **request.place,
         }
-        kept = set(self._viewer.layers.selection)
         self._layers[target, kind] = self._new_layer(one, kind, options)
-        if kept:
-            self._viewer.layers.selection = kept
+
+    def _select(self, kept: set[Layer]) -> None:
+        """Select what was selected before, as far as it is there."""
+        if there := {layer for layer in kept if layer in self._viewer.layers}:
+            self._viewer.layers.selection = there
 
     def _new_layer(self, one: TargetMaps, kind: str, options: dict[str, Any]) -> Layer:
         add_image = self._viewer.add_image
@@ -170,7 +179,7 @@ class UncertaintyLayers(QObject):
             **options,
         )
 
-    def _metadata(self, target: str, kind: str, **extra: Any) -> dict[str, Any]:
+    def _metadata(self, target: str, kind: str) -> dict[str, Any]:
         request = self._request
         if request is None:
             return {}
@@ -178,7 +187,7 @@ class UncertaintyLayers(QObject):
         short = {
             "model": card.id,
             "model_title": card.title,
-            "weights_sha256": card.sha256,
+            "sha256": card.sha256,
             "uncertainty": {k: self._facts[k] for k in ("method", "n")},
         }
         is_image = kind == MEAN
@@ -190,7 +199,6 @@ class UncertaintyLayers(QObject):
             "trust": kind,
             "synthetic": True,
             "provenance": self._facts.get("provenance", {}).get(target, short),
-            **extra,
         }
         return {"medsynth": {**layer_metadata(request.reference), **known}}
 
@@ -199,10 +207,10 @@ class UncertaintyLayers(QObject):
         return index < 0 or index in slices
 
     def _on_timeout(self) -> None:
-        if not self._is_stale:
+        kinds, self._stale = self._stale, set()
+        if not kinds:
             return
-        self._is_stale = False
-        for layer in self._layers.values():
-            if layer.visible and layer in self._viewer.layers:
+        for (_, kind), layer in self._layers.items():
+            if kind in kinds and layer.visible and layer in self._viewer.layers:
                 layer.refresh(extent=False, thumbnail=False)
         self._timer.start()

@@ -111,7 +111,7 @@ class UncertaintyView(QObject):
         if index >= 0:
             for one in self.maps.values():
                 one.mark_slice(index, self._get_limit())
-            self.layers.refresh([index])
+            self.layers.refresh([index], [MASK])
         self._mark_timer.start()
 
     def mark(self) -> None:

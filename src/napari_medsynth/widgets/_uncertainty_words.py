@@ -45,14 +45,14 @@ def marked_sentence(target: str, one: TargetMaps, share: float, limit: float) ->
     where = "1 slice" if n == 1 else f"{n} slices"
     differ = f"the syntheses differ by {_percent(one.mean_spread)} of the range"
     if one.calibration is None:
-        marked = f"{_percent(share)} of it by more than {100 * limit:.0f} %"
+        marked = f"{_percent(share)} of it by more than {_percent(limit, 0)}"
         return f"{target}, head on {where}: {differ} on average, {marked}."
     return (
         f"{target}, head on {where}: {differ} on average. Do not trust "
         f"{_percent(share)} of it: there the true value may be further away than "
-        f"{100 * limit:.0f} % of the range."
+        f"{_percent(limit, 0)} of the range."
     )
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
