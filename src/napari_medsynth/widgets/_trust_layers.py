@@ -85,7 +85,8 @@ class SliceMaps(QObject):
     def hide(self) -> None:
         """Take the layers away."""
         self._turns.stop()
-        self._remove(list(self._layers))
+        if self._layers:  # removing nothing takes napari long, too
+            self._remove(list(self._layers))
 
     def abandon(self, *_: Any) -> None:
         """Do nothing more, and leave the viewer alone."""
