@@ -1,5 +1,7 @@
 """Path strengths, against the unfolded network taken apart by hand."""
 
+from threading import Thread
+
 import numpy as np
 import pytest
 import torch
@@ -84,6 +86,22 @@ def test_strengths_equal_the_network_taken_apart(statistics, prepared):
         for path, size in sizes.items():
             assert strength.strengths[path] == pytest.approx(size / total, rel=1e-3)
         assert strength.base == pytest.approx(beneath / (total + beneath), rel=1e-3)
+
+
+def test_another_slice_in_another_thread_changes_nothing(prepared, monkeypatch):
+    network = SliceNetwork(CARD, model=resvit("batch"))
+    alone = path_strengths(prepared, network, 2)
+    run = SliceNetwork.__call__
+
+    def together(self, inputs, on_attention=None):
+        made = run(self, inputs, on_attention)
+        other = Thread(target=run, args=(self, prepared.inputs((0,))))
+        other.start()
+        other.join()
+        return made
+
+    monkeypatch.setattr(SliceNetwork, "__call__", together)
+    assert path_strengths(prepared, network, 2) == alone
 
 
 def test_base_and_paths_sum_to_the_output():
