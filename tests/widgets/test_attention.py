@@ -275,11 +275,11 @@ def test_a_model_that_fails_is_named_and_the_other_shown(both, catalogue, qtbot)
 
 def test_a_map_that_is_not_honest_is_grey_with_the_reason(both, qtbot):
     ask(qtbot, both)
-    both.set_honesty("Tuned", False, "It looks the same with random weights.")
+    both.set_honesty("Tuned", False, "It looks alike: with random weights, too.")
     assert maps(both)["Tuned"].colormap.name == "clear gray"
-    assert maps(both)["Tuned"].name.endswith("not honest")
+    assert maps(both)["Tuned"].name.startswith("not honest, it looks alike: layer")
     assert maps(both)["Base"].colormap.name == "clear inferno"
-    assert "Tuned: It looks the same" in both.status_label.text()
+    assert "Tuned: not honest, it looks alike" in both.status_label.text()
     both.set_honesty("Tuned", True)
     assert maps(both)["Tuned"].colormap.name == "clear inferno"
     assert not both.status_label.text()

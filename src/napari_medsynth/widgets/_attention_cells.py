@@ -149,9 +149,9 @@ class AttentionCells(QObject):
         self.look = look
         self._maps.set_look(look)
 
-    def set_grey(self, cells: Collection[str]) -> None:
-        """Grey the maps of these cells: they failed the honesty test."""
-        self._maps.set_grey(cells)
+    def set_grey(self, reasons: Mapping[str, str]) -> None:
+        """Grey the maps of these cells, and say why: they failed the honesty test."""
+        self._maps.set_grey(reasons)
 
     def close(self) -> None:
         """Take our layers away and show what was shown before."""

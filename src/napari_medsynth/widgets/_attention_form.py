@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QPushButton, QWidg
 
 from napari_medsynth.catalogue import ModelCard, list_cards
 
+from ._attention_maps import short_of
 from ._dock import Dock
 from ._layers import layer_modality
 from ._notice import is_synthetic
@@ -117,8 +118,9 @@ class AttentionForm(Dock):
     def say(self, failed: Mapping[str, str]) -> None:
         """Say why something is not shown, by model, or which model is not honest."""
         lines = [self.reason()] if self.reason() else []
-        for known in (failed, self.model_list.reasons()):
-            lines += [f"{m}: {why}" if m else why for m, why in known.items()]
+        lines += [f"{m}: {why}" if m else why for m, why in failed.items()]
+        grey = self.model_list.reasons().items()
+        lines += [f"{m}: not honest, {short_of(why)}" for m, why in grey]
         text = "\n".join(dict.fromkeys(lines))
         if text != self.status_label.text() or not text:
             self.status_label.setText(text)

@@ -35,7 +35,7 @@ class Maps:
         self._layers = layers
         self._pictures: dict[Key, Picture] = {}
         self._asks: dict[int, Ask] = {}
-        self._grey: set[str] = set()
+        self._grey: dict[str, str] = {}
         self._look = MapLook()
 
     def __contains__(self, key: object) -> bool:
@@ -71,9 +71,12 @@ class Maps:
         self._look = look
         self.dress()
 
-    def set_grey(self, cells: Collection[str]) -> None:
-        """Grey the maps of `cells`: they failed the honesty test."""
-        self._grey = set(cells)
+    def set_grey(self, reasons: Mapping[str, str]) -> None:
+        """Grey the maps of these cells, and say why: they failed the honesty test.
+
+        Of a reason, what is before a colon is said.
+        """
+        self._grey = {cell: short_of(why) for cell, why in reasons.items()}
         for key in self._pictures:
             self._name(key)
         self.dress()
@@ -119,9 +122,16 @@ class Maps:
         picture = self._pictures[key]
         name = picture.caption
         name += f", pin {picture.number}" if picture.number != CURRENT else ""
-        name += ", not honest" if picture.cell in self._grey else ""
+        if picture.cell in self._grey:  # first: a narrow cell cuts off the end
+            name = f"not honest, {self._grey[picture.cell]}: {name}"
         if self._layers[key].name != name:
             self._layers[key].name = name
+
+
+def short_of(reason: str) -> str:
+    """Give what a reason begins with, before a colon, for a caption."""
+    short = reason.partition(":")[0].rstrip(".")
+    return short[:1].lower() + short[1:]
 
 
 def _are_same(a: Picture, b: Picture) -> bool:

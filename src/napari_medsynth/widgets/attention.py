@@ -16,6 +16,7 @@ from napari_medsynth.explain.methods import MapSource
 
 from ._attention_ask import CURRENT, Ask, ask_along
 from ._attention_cells import Plan
+from ._attention_charts import AttentionCharts
 from ._attention_form import AttentionForm
 from ._attention_jobs import Alike, Failed, Job, Picture, Recorded
 from ._attention_pins import Asks
@@ -62,6 +63,7 @@ class AttentionWidget(AttentionForm):
         self._slider_timer = single_shot(self, SETTLE, self._draw)
         self._show_timer = single_shot(self, _AFTER_SHOWING, self._on_shown)
         self._layers_timer = single_shot(self, 0, self._on_layers_settled)
+        self.charts = AttentionCharts(self, napari_viewer, self._view)
         self._connect()
         self._on_layers_settled()
         self.on_close(partial(AttentionView.close, self._view))
@@ -88,7 +90,7 @@ class AttentionWidget(AttentionForm):
     def set_honesty(self, model: str, is_passed: bool, reason: str = "") -> None:
         """Grey the maps of a model, by its title, with the reason; or undo that."""
         self.model_list.set_honesty(model, is_passed, reason)
-        self._view.cells.set_grey(self.model_list.reasons().keys())
+        self._view.cells.set_grey(self.model_list.reasons())
         self.say(self._failed)
 
     def ask(self, ask: Ask) -> None:
@@ -135,7 +137,7 @@ class AttentionWidget(AttentionForm):
         view = self._view
         view.drawing.connect(self._on_drawing)
         view.drawn.connect(self._on_drawn)
-        view.slider_moved.connect(self._on_slider_moved)
+        view.slider_moved.connect(self._slider_timer.start)
         view.layers_changed.connect(self._layers_timer.start)
         view.data_changed.connect(self._on_data_changed)
         view.cells.lost.connect(self._on_lost)
@@ -188,7 +190,7 @@ class AttentionWidget(AttentionForm):
     def _on_source_changed(self) -> None:
         for title in self.model_list.reasons():  # said of another map
             self.model_list.set_honesty(title, True)
-        self._view.cells.set_grey(())
+        self._view.cells.set_grey({})
         self._draw()
 
     def _on_look_changed(self) -> None:
@@ -206,9 +208,6 @@ class AttentionWidget(AttentionForm):
         """Look for new models, and have the records of this slice at hand."""
         self.refresh_models()
         self._draw()
-
-    def _on_slider_moved(self) -> None:
-        self._slider_timer.start()
 
     def _on_layers_settled(self) -> None:
         layers = self._view.user_layers()
@@ -269,6 +268,7 @@ class AttentionWidget(AttentionForm):
             self.say(self._failed)
             return
         job = self._job()
+        self.charts.follow(job)
         if not self.is_on:
             self._view.runner.ask(job)
             return
