@@ -9,8 +9,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
+from napari_medsynth.engine.progress import exhausted
 from napari_medsynth.widgets._request import make_request
 from napari_medsynth.widgets._roles import Role, facts, shown_layers
+from napari_medsynth.widgets._trust_jobs import contribute
 from napari_medsynth.widgets.parts.contribution_box import ContributionBox
 from napari_medsynth.widgets.parts.options_box import RunOptions
 from widgets.trust_model import CARD, WEIGHTS, MixerSession
@@ -317,3 +319,19 @@ def test_a_model_that_needs_all_its_scans_says_what_that_means(box, chooser, qtb
     assert "Fixed was never trained with a source missing" in (
         box.form.remark_label.text()
     )
+
+
+def test_a_slice_that_comes_too_late_is_kept_and_not_shown(
+    box, viewer, chooser, session, qtbot
+):
+    settle(box, qtbot)
+    shown = box.form.bars.rows["FLAIR", "T1"].bar.value
+    late = exhausted(contribute(session, chooser.request, 1))
+    box._live.done.emit(late)
+    assert box.form.slice_label.text() == "Axial slice 3"
+    assert box.form.bars.rows["FLAIR", "T1"].bar.value == shown
+    n_runs = session.mixer.n_runs
+    viewer.dims.set_current_step(0, 1)
+    settle(box, qtbot)
+    assert box.form.slice_label.text() == "Axial slice 1"
+    assert session.mixer.n_runs == n_runs

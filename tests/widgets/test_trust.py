@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QLabel
 
+from napari_medsynth.trust.calibration import Calibration, save_calibration
+from napari_medsynth.trust.site import Row, SelfTest, save_self_test
 from napari_medsynth.widgets import _dock, _trust_view, trust
 from napari_medsynth.widgets._preferences import recall
 from napari_medsynth.widgets.parts.state_chip import State
@@ -169,3 +171,36 @@ def test_dock_that_is_closed_hears_nothing(viewer, add, mixers, qtbot):
     qtbot.wait(250)
     assert mixers.n_runs == n_runs
     assert seen() is None or seen().is_closed
+
+
+def test_what_is_measured_here_is_told_at_once(viewer, add, make, qtbot):
+    add(viewer, "T1", "T2", "PD")
+    dock = make()
+    settle(dock, qtbot)
+    box = dock.uncertainty_box
+    assert "not calibrated here" in box.form.statement_label.text()
+    facts = {
+        "target": "FLAIR",
+        "sources": ["T1", "T2", "PD"],
+        "method": "augmentation",
+        "plane": "axial",
+    }
+    save_calibration(CARD, Calibration(2.0, 0.9, 0.9, 0.9, 0.8, 12, True, facts=facts))
+    dock.site_box.calibrated.emit()
+    assert "like the 12 measured here" in box.form.statement_label.text()
+
+    row = Row("a", ("T1", "T2", "PD"), "FLAIR", 21.5, 0.8, 0.1)
+    save_self_test(CARD, SelfTest(CARD.id, CARD.sha256, "2026-11-20", (row,)))
+    dock.site_box.measured.emit()
+    labels = dock.advice_view.findChildren(QLabel)
+    assert any("21.5" in label.text() for label in labels)
+
+
+def test_the_method_of_how_sure_is_what_is_calibrated(viewer, add, make, qtbot):
+    add(viewer, "T1", "T2", "PD")
+    dock = make()
+    settle(dock, qtbot)
+    combo = dock.uncertainty_box.form.method_combo
+    combo.setCurrentIndex(combo.findData("dropout"))
+    purpose = dock.site_box.calibration_box.purpose_label.text()
+    assert purpose == "Interval of FLAIR made of T1, T2, PD, by dropout, axial."
