@@ -178,3 +178,21 @@ def test_a_reason_disables_run(qtbot):
     assert box.reason_label.text() == "No source."
     box.set_reason("")
     assert box.run_button.isEnabled()
+
+
+def test_progress_of_other_work_tells_the_time_left(qtbot, monkeypatch):
+    clock = iter([100.0, 102.0, 106.0, 106.1, 110.0])
+    monkeypatch.setattr(run_box, "perf_counter", lambda: next(clock))
+    box = RunBox()
+    qtbot.addWidget(box)
+    box.start("Starting", 1)
+    box.advance_share(0.0, "Reading")
+    assert box.status_label.text() == "Reading"
+    box.advance_share(0.2, "Subject 1")
+    box.advance_share(0.4, "Subject 2")  # a fifth in 4 s
+    assert box.status_label.text() == "Subject 2 · 12 s left"
+    assert (box.bar.value(), box.bar.maximum()) == (40, 100)
+    box.advance_share(0.5, "Subject 3")  # too soon after the last
+    assert box.bar.value() == 40
+    box.advance_share(1.0, "Subject 4")
+    assert box.bar.value() == 100
