@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,8 @@ class AttentionCells(QObject):
 
     napari puts the next `stride` layers of its list into each cell of its grid, hidden
     ones included: so ours come first, the same number for every cell. Those of the
-    user are hidden meanwhile; `close` shows them again.
+    user are hidden meanwhile; `close` shows them again. Cells take a second to make:
+    until they are there, the first map lies over the layers of the user.
 
     Signals: `lost` when someone has removed one of our layers.
     """
@@ -85,6 +86,7 @@ class AttentionCells(QObject):
         self._before: Arrangement | None = None
         self._selection: set[Layer] | None = None
         self._is_busy = False  # with the list of layers
+        self._is_early = False  # cells are yet to come
         self.layers: dict[Key, Layer] = {}
         self._maps = Maps(self.layers)
         self.look = MapLook()
@@ -105,6 +107,9 @@ class AttentionCells(QObject):
     def show(self, plan: Plan) -> None:
         """Have the cells of `plan`; what is there already stays."""
         before, self._plan = self._plan, plan
+        if self._before is None:
+            grid = self._viewer.canvas.grid
+            self._is_early = plan.is_side_by_side and not grid.enabled
         keys = plan.slots()
         surplus = [key for key in self.layers if key not in keys]
         if before is not None and before.anatomy != plan.anatomy:
@@ -117,16 +122,14 @@ class AttentionCells(QObject):
         self._maps.keep(keys, plan.asks)
         missing = [key for key in keys if key not in self.layers or key in surplus]
         if surplus or missing or is_new or self._turns.is_busy:
-            steps = [partial(self._remove, key) for key in dict.fromkeys(surplus)]
-            steps += [partial(self._add, key) for key in missing]
             self._turns.stop()
-            self._turns.add([*steps, self._order, self._show_layers, self._show_grid])
+            self._turns.add(self._steps(plan, dict.fromkeys(surplus), missing))
         self.mark(plan.asks)
 
     def draw(self, picture: Picture) -> None:
         """Show a map in its cell."""
         key = self._maps.show(picture)
-        if self.is_settled:
+        if self._is_early or self.is_settled:
             self._show_layer(key)
             self._maps.caption(picture.cell)
 
@@ -156,17 +159,39 @@ class AttentionCells(QObject):
     def close(self) -> None:
         """Take our layers away and show what was shown before."""
         self._turns.stop()
-        self._plan = None
+        self._plan, self._is_early = None, False
         self._maps.keep((), ())
-        before, self._before = self._before, None
-        self._turns.add(partial(self._remove, key) for key in list(self.layers))
-        if before is not None:
-            self._turns.add([partial(before.restore, self._viewer)])
+        self._turns.add([self._restore, partial(self._remove, list(self.layers))])
+
+    def leave(self) -> None:
+        """Do as `close` in one step, because there will be no next turn."""
+        self.close()
+        self._turns.stop()
+        self._restore()
+        self._remove(list(self.layers))
 
     def abandon(self) -> None:
         """Do nothing more: the viewer is going away."""
         self._turns.stop()
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+
+    def _steps(
+        self, plan: Plan, surplus: Collection[Key], missing: list[Key]
+    ) -> Iterator[Callable[[], None]]:
+        """Give the turns that lead to a plan; what answers the user comes first."""
+        if surplus:
+            yield partial(self._remove, surplus)
+        cell = plan.cells[0]
+        asked = [(cell, ask.number) for ask in plan.asks]
+        early = [*asked, (cell, MARKS)] if self._is_early else []
+        keys = [key for key in early if key in missing]
+        for key in dict.fromkeys([*keys, *missing]):
+            yield partial(self._add, key)
+        yield self._open
+        yield self._show_grid
+        for key in plan.slots():
+            yield partial(self._show_layer, key)
+        yield self._finish
 
     # Each of these is one turn of the event loop
 
@@ -179,12 +204,15 @@ class AttentionCells(QObject):
         layer = self._make(plan, *key)
         layer.name = unique_name(self._viewer, layer.name)
         self.layers[key] = layer
-        self._viewer.layers.append(layer)
+        is_below = self._is_early and key[1] == ANATOMY
+        self._viewer.layers.insert(0 if is_below else len(self._viewer.layers), layer)
         if key[1] == ANATOMY:
             self._viewer.layers.link_layers([plan.anatomy, layer], _LINKED)
         elif key[1] == MARKS:
             mark(layer, plan.asks, plan.place)
         self._maps.fill(key)
+        if self._is_early:
+            self._show_layer(key)
 
     def _make(self, plan: Plan, cell: str, slot: str | int) -> Layer:
         if slot == ANATOMY:
@@ -195,34 +223,39 @@ class AttentionCells(QObject):
             return marks_layer(plan.place, f"{cell}: queries")
         return map_layer(plan.place, f"{cell}: attention")
 
-    def _remove(self, key: Key) -> None:
-        layer = self.layers.pop(key, None)
-        if layer is None or layer not in self._viewer.layers:
+    def _remove(self, keys: Iterable[Key]) -> None:
+        """Remove layers at once: napari collects garbage, 0.2 s, after each removal."""
+        gone = [self.layers.pop(key) for key in list(keys) if key in self.layers]
+        present = self._viewer.layers
+        gone = [layer for layer in gone if layer in present]
+        if not gone:
             return
         self._is_busy = True
         try:
-            self._viewer.layers.remove(layer)
+            with present.batched_update():
+                for layer in gone:
+                    present.remove(layer)
         finally:
             self._is_busy = False
 
-    def _order(self) -> None:
-        """Bring our layers into the order that the grid needs, below all others."""
-        if self._plan is not None and self._plan.is_side_by_side:
-            ours = [self.layers.get(key) for key in self._plan.slots()]
-            put_in_order(self._viewer, [layer for layer in ours if layer is not None])
-
-    def _show_layers(self) -> None:
-        plan = self._plan
-        if plan is None or self._before is None:
-            return
-        if plan.is_side_by_side:
-            for layer in self._before.layers:
+    def _restore(self) -> None:
+        """Hide our layers, and show the others as they were before."""
+        before, self._before = self._before, None
+        if before is not None:
+            for layer in self.layers.values():
                 set_visible(self._viewer, layer, False)
-        for key in list(self.layers):
-            self._show_layer(key)
-        for cell in plan.cells:
-            self._maps.caption(cell)
-        self._select()
+            before.restore(self._viewer)
+
+    def _open(self) -> None:
+        """Bring our layers into the order that the grid needs; hide all others."""
+        self._is_early = False
+        plan = self._plan
+        if plan is None or self._before is None or not plan.is_side_by_side:
+            return
+        ours = [self.layers.get(key) for key in plan.slots()]
+        put_in_order(self._viewer, [layer for layer in ours if layer is not None])
+        for layer in self._before.layers:
+            set_visible(self._viewer, layer, False)
 
     def _show_grid(self) -> None:
         plan, grid = self._plan, self._viewer.canvas.grid
@@ -243,14 +276,20 @@ class AttentionCells(QObject):
 
     def _show_layer(self, key: Key) -> None:
         plan = self._plan
-        if plan is None:
+        if plan is None or key not in self.layers:
             return
-        is_shown = plan.is_side_by_side or key[0] == plan.cells[0]
+        has_cell = plan.is_side_by_side and not self._is_early
+        is_shown = has_cell or key[0] == plan.cells[0]
         if isinstance(key[1], int):
             is_shown = is_shown and key in self._maps
         set_visible(self._viewer, self.layers[key], is_shown)
 
-    def _select(self) -> None:
+    def _finish(self) -> None:
+        """Show what has come meanwhile, and select what was selected."""
+        for key in self.layers:
+            self._show_layer(key)
+        for cell in self._plan.cells if self._plan else ():
+            self._maps.caption(cell)
         chosen, self._selection = self._selection, None
         if chosen is not None:
             present = self._viewer.layers

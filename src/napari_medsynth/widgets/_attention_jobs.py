@@ -12,6 +12,7 @@ from napari_medsynth.errors import MedSynthError
 from napari_medsynth.explain.methods import METHODS, MapSource
 
 from ._attention_ask import Ask, pixels_of
+from ._attention_session import load_modules
 from ._layers import over
 from ._torch import load_torch
 from .parts.map_source_box import SOURCE_METHODS
@@ -147,7 +148,7 @@ def draw(session: Session, job: Job) -> Generator[Told | None, None, None]:
 
     A model that fails does not keep the others from being shown.
     """
-    load_torch()
+    load_modules()
     session.keep(list(job.requests.values()))
     recorded = Recorded()
     for ask in job.asks:
@@ -155,7 +156,7 @@ def draw(session: Session, job: Job) -> Generator[Told | None, None, None]:
         for title, request in job.requests.items():
             yield None  # a newer job may stop this one
             try:
-                record = session.record(request, request.index_of(ask.point))
+                record = session.record(request, request.index_of(ask.point.tolist()))
                 _, network = session.model(request)
                 made[title] = _picture(job, title, ask, record, network)
             except MedSynthError as err:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection
+from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ._torch import load_torch
+from ._torch import load_torch, no_collection
 
 if TYPE_CHECKING:
     from napari_medsynth.engine.prepared import Prepared
@@ -111,3 +112,13 @@ class Session:
             for layers in record.layers.values()
             for layer in layers
         )
+
+
+def load_modules() -> None:
+    """Import in a worker thread what would take long in the GUI thread.
+
+    The first points layer of napari imports pandas: 0.3 s.
+    """
+    load_torch()
+    with no_collection():
+        import_module("pandas")
