@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_medsynth.errors import MedSynthError
 
 from ._attention_ask import Ask, pixels_of
-from ._torch import load_torch
+from ._torch import load_torch, no_collection
 
 if TYPE_CHECKING:
     from napari_medsynth.explain import Honesty
@@ -81,7 +81,8 @@ def check_maps(
     """
     yield Step(0, 1, "Starting\N{HORIZONTAL ELLIPSIS}")
     load_torch()
-    from napari_medsynth.explain.honesty import N_STEPS
+    with no_collection():  # scipy comes along
+        from napari_medsynth.explain.honesty import N_STEPS
 
     found: list[Verdict] = []
     for title in job.requests:

@@ -26,8 +26,8 @@ _COLUMNS = (
     (
         "Deletion",
         "How much more the synthesis changes without the most than without the least "
-        "attended regions, over random ones. At most 0: the map does not show what "
-        "the model uses.",
+        "attended regions, over random ones. Honest if the same map moved elsewhere "
+        "parts them less.",
     ),
 )
 _NOTHING = "Make maps first: tick a model and open its images."
