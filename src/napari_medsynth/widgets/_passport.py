@@ -13,7 +13,7 @@ from napari_medsynth.io import Study
 from napari_medsynth.io.geometry import layer_metadata
 
 from ._layers import like, unique_name, volume_from_layer
-from ._turns import single_shot
+from ._turns import single_shot, stop
 from ._worker import Slots, start_worker, tell_error
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class PassportWatch(QObject):
     def abandon(self) -> None:
         """Stop for good, without touching the viewer: it is going away."""
         self._is_visible = False
-        self._timer.stop()
+        stop(self._timer)
         if self._worker is not None:
             for name in ("returned", "errored", "finished"):
                 getattr(self._worker, name).disconnect()

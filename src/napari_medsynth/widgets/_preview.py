@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from ._growing import GrowingLayer
 from ._request import Request, preview_request
+from ._turns import stop
 from ._worker import Slots, start_worker, tell_error
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class LivePreview(QObject):
     def abandon(self) -> None:
         """Stop for good, without touching the viewer: it is going away."""
         self.is_on = False
-        self._timer.stop()
+        stop(self._timer)
         self._viewer.dims.events.current_step.disconnect(self._on_slider)
         if self._worker is not None:
             for name in ("yielded", "errored", "finished"):

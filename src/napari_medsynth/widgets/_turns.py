@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from qtpy.QtCore import QObject, QTimer
 
@@ -50,3 +51,9 @@ def single_shot(parent: QObject, delay: int, slot: Callable[[], None]) -> QTimer
     timer.setInterval(delay)
     timer.timeout.connect(slot)
     return timer
+
+
+def stop(timer: QTimer) -> None:
+    """Stop a timer, at the end also one that Qt has deleted before us."""
+    with suppress(RuntimeError):  # PyQt's and PySide's word for it
+        timer.stop()
