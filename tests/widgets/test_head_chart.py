@@ -134,6 +134,7 @@ def test_the_colours_are_told_apart():
 def test_the_head_whose_map_is_shown_is_marked(chart):
     chart.mark(MapSource("head", "art_1", 1, 0))
     assert chart.grid.marked == HEADS[3]
+    assert "art_1, layer 2, head 1: entropy 1.00" in chart.value_label.text()
     with_mark = chart.grid.grab().toImage()
     chart.mark(MapSource("rollout"))
     assert chart.grid.marked is None

@@ -17,6 +17,7 @@ from qtpy.QtGui import (
     QPaintEvent,
     QPalette,
     QPen,
+    qGray,
 )
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
@@ -27,6 +28,7 @@ PANELS = ("Entropy [bits]", "Distance [mm]")
 _GAP = 10  # pixels between the panels
 _COLOURS = 64
 _SMALL = 9  # pixels, of the numbers in the cells
+_BRIGHT = 115  # of 255: grey that black is easier to read on
 _TIP = (
     "A row per layer, a column per head; the brighter, the more. Click a head, or go "
     "there with the arrow keys and press Enter, to see its map."
@@ -82,7 +84,10 @@ class HeadGrid(QWidget):
         """Mark the head whose map is shown; an unknown one takes the mark away."""
         row = (block, layer)
         place = (self._rows.index(row), head) if row in self._rows else None
-        self._marked = place if place in self._heads else None
+        before, self._marked = self._marked, place if place in self._heads else None
+        if self._marked is not None and self._marked != before:
+            self._cursor = self._marked
+            self._tell(self.marked)
         self.update()
 
     @property
@@ -199,7 +204,7 @@ class HeadGrid(QWidget):
         painter.fillRect(cell, colour)
         text = f"{value:.0f}" if panel else f"{value:.1f}"
         if painter.fontMetrics().horizontalAdvance("199") <= cell.width():
-            is_bright = colour.lightnessF() > 0.45
+            is_bright = qGray(colour.rgb()) > _BRIGHT
             black, white = Qt.GlobalColor.black, Qt.GlobalColor.white
             painter.setPen(QColor(black if is_bright else white))
             painter.drawText(cell, Qt.AlignmentFlag.AlignCenter, text)
