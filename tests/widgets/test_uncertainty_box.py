@@ -36,12 +36,15 @@ class Chosen:
     def __init__(self, layers):
         self.layers, self.requests = layers, Requests()
         self.options, self.targets, self.reason = RunOptions(), ("FLAIR",), ""
+        self.card = CARD
 
     def __call__(self):
         if self.reason:
             return None
         sources = dict(zip(SOURCES, self.layers, strict=True))
-        made, _ = self.requests.make({"m": CARD}, sources, self.targets, self.options)
+        made, _ = self.requests.make(
+            {"m": self.card}, sources, self.targets, self.options
+        )
         return made["m"]
 
 
@@ -51,17 +54,8 @@ def chosen(viewer, add):
 
 
 @pytest.fixture(autouse=True)
-def looks(monkeypatch):
-    """Whether models have dropout, told without building them."""
-    answers = {CARD.id: False, OTHER.id: False}
-
-    def find_dropout(card):
-        yield
-        return card, answers[card.id]
-
-    monkeypatch.setattr(uncertainty_box, "find_dropout", find_dropout)
+def catalogue(monkeypatch):
     monkeypatch.setattr(uncertainty_box, "list_cards", lambda: [CARD])
-    return answers
 
 
 @pytest.fixture
@@ -241,7 +235,13 @@ def test_a_layer_that_was_removed_does_not_come_back(box, viewer, qtbot):
     assert not [layer for layer in viewer.layers if "spread" in layer.name]
 
 
-def test_methods_that_cannot_be_used_are_grey_with_the_reason(box, looks, qtbot):
+def test_methods_that_cannot_be_used_are_grey_with_the_reason(
+    box, chosen, monkeypatch, qtbot
+):
+    chosen.card = replace(CARD, id="dry", options={"dropout": 0.0})
+    monkeypatch.setattr(uncertainty_box, "list_cards", lambda: [chosen.card])
+    box.set_reason("")
+    settle(box, qtbot)
     model = box.form.method_combo.model()
     dropout, ensemble = model.item(1), model.item(2)
     assert not dropout.isEnabled() and "has no dropout" in dropout.toolTip()
@@ -251,15 +251,11 @@ def test_methods_that_cannot_be_used_are_grey_with_the_reason(box, looks, qtbot)
     assert "has no dropout" in box.form.method_label.text()
 
 
-def test_dropout_is_offered_if_there_is_any(viewer, chosen, session, looks, qtbot):
-    looks[CARD.id] = True
-    box = UncertaintyBox(viewer, chosen, session)
-    qtbot.addWidget(box)
-    box.show()
-    box.set_reason("")
-    settle(box, qtbot)
+def test_dropout_is_offered_and_the_core_says_if_there_is_none(box, qtbot):
+    box.form.method_combo.setCurrentIndex(1)
     assert box.form.method_combo.model().item(1).isEnabled()
-    box.close()
+    estimate(box, qtbot, "current")
+    assert "Mixer has no dropout" in box.form.run_box.status_label.text()
 
 
 def test_an_ensemble_asks_the_ticked_models(

@@ -107,23 +107,14 @@ def estimate(
     )
 
 
-def find_dropout(card: ModelCard) -> Generator[None, None, tuple[ModelCard, bool]]:
-    """Tell whether a model has dropout that does anything; reads no weights.
+def why_no_dropout(card: ModelCard) -> str:
+    """Say why dropout cannot be used, as far as the card tells; "" if it may.
 
-    Raises
-    ------
-    MedSynthError
-        If the model cannot be built.
+    Where the card is silent, `estimate` finds out and says the same.
     """
-    yield
-    load_torch()
-    import torch
-
-    from napari_medsynth.catalogue import build_model
-    from napari_medsynth.trust.dropout import drops
-
-    with torch.device("meta"):  # no memory, no arithmetic
-        return card, drops(build_model(card))
+    if card.options.get("dropout") != 0:
+        return ""
+    return f"{card.title} has no dropout: choose augmentation, or an ensemble."
 
 
 def _new_maps(prepared: Prepared) -> dict[str, TargetMaps]:

@@ -18,7 +18,7 @@ from napari_medsynth.widgets._uncertainty_jobs import (
     DROPOUT,
     VariantSettings,
     estimate,
-    find_dropout,
+    why_no_dropout,
 )
 from napari_medsynth.widgets._uncertainty_maps import Maps
 from napari_medsynth.widgets._uncertainty_view import UncertaintyView
@@ -31,7 +31,6 @@ from .uncertainty_form import UncertaintyForm
 if TYPE_CHECKING:
     from napari import Viewer
 
-    from napari_medsynth.catalogue import ModelCard
     from napari_medsynth.trust.calibration import Calibration
     from napari_medsynth.trust.uncertainty import Uncertainty, UncertaintyStep
     from napari_medsynth.widgets._request import Request
@@ -71,12 +70,11 @@ class UncertaintyBox(QWidget):
         self._reason: str | None = None  # nothing runs before a choice was told
         self._request: Request | None = None
         self._made_with: tuple[Request, VariantSettings] | None = None
-        self._asked: ModelCard | None = None  # whether it has dropout
         self.form = UncertaintyForm()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)
-        self._run, self._looking = Work(), Work()
+        self._run = Work()
         self.view = UncertaintyView(viewer, self.form.get_limit)
         self._reload_timer = single_shot(self, 0, self.reload)
         self._connect()
@@ -84,8 +82,7 @@ class UncertaintyBox(QWidget):
     @property
     def is_busy(self) -> bool:
         """Whether something is computed, or on its way to the screen."""
-        works = (self._run, self._looking, self.view)
-        return self._reload_timer.isActive() or any(work.is_busy for work in works)
+        return self._reload_timer.isActive() or self._run.is_busy or self.view.is_busy
 
     def settings(self) -> VariantSettings:
         """Give how the syntheses are varied."""
@@ -105,7 +102,7 @@ class UncertaintyBox(QWidget):
             self._request = request
             self._forget()
         if request is not None:
-            self._ask_dropout(request.card)
+            self.form.set_method_reason(DROPOUT, why_no_dropout(request.card))
         self._offer_others()
         self._show_state()
 
@@ -160,13 +157,10 @@ class UncertaintyBox(QWidget):
         self._run.progressed.connect(self._on_progressed)
         self._run.done.connect(self._on_done)
         self._run.failed.connect(self._on_failed)
-        self._looking.done.connect(self._on_dropout_known)
-        self._looking.failed.connect(self._on_dropout_unknown)
         self.view.marked.connect(form.say_marked)
         self.view.failed.connect(form.run_box.say)
         self._ends = [
             partial(Work.abandon, self._run),
-            partial(Work.abandon, self._looking),
             partial(UncertaintyView.abandon, self.view),
         ]
         for end in self._ends:
@@ -220,11 +214,6 @@ class UncertaintyBox(QWidget):
             self.form.run_box.say(tell_error(err))
             return dict.fromkeys(request.targets)
 
-    def _ask_dropout(self, card: ModelCard) -> None:
-        if self._asked != card:
-            self._asked = card
-            self._looking.start(find_dropout, card)
-
     def _on_edited(self) -> None:
         self._show_state()
         self.changed.emit()
@@ -236,19 +225,6 @@ class UncertaintyBox(QWidget):
     def _on_mean_toggled(self, is_on: bool) -> None:
         self.view.show(has_mean=is_on)
         self.changed.emit()
-
-    def _on_dropout_known(self, found: tuple[ModelCard, bool]) -> None:
-        card, has_dropout = found
-        reason = (
-            ""
-            if has_dropout
-            else f"{card.title} has no dropout: choose augmentation, or an ensemble."
-        )
-        self.form.set_method_reason(DROPOUT, reason)
-        self._show_state()
-
-    def _on_dropout_unknown(self, sentence: str) -> None:
-        self.form.set_method_reason(DROPOUT, sentence)
 
     def _on_progressed(self, step: Maps | UncertaintyStep | None) -> None:
         if step is None or self._made_with is None:
