@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,11 +15,11 @@ from napari_medsynth.io import Study, read_study
 
 from ._console import note, say, say_json, warn
 from ._inputs import parse_modality
+from ._progress import follow_share
 from ._trust_options import AsJson, Device, PlaneOption
 from ._variants import (
     MethodOption,
     Models,
-    Settings,
     Variants,
     facts_of,
     settings_of,
@@ -28,7 +28,7 @@ from .synthesize import Plane
 
 if TYPE_CHECKING:
     from napari_medsynth.training.data.samples import Subject
-    from napari_medsynth.trust.conformal import Case
+    from napari_medsynth.trust.local_cases import Calibrated, CalibrationStep
 
 
 def calibrate(
@@ -80,18 +80,26 @@ def calibrate(
     subjects, sources = _usable(folder, settings.card, goal, wanted)
 
     from napari_medsynth.trust.calibration import save_calibration
-    from napari_medsynth.trust.conformal import calibrate as calibrated
+    from napari_medsynth.trust.local_cases import LocalSubject, calibrate_on
 
-    facts = {
-        "target": goal,
-        "sources": sources,
-        "method": settings.key,
-        "plane": plane.value,
-        "variants": settings.variants,
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-    }
-    cases = _cases(settings, subjects, goal, sources, step)
-    result = calibrated(cases, coverage=coverage, confidence=confidence, facts=facts)
+    steps = calibrate_on(
+        [
+            LocalSubject(s.name, s.files, partial(_read, s.files), s.person)
+            for s in subjects
+        ],
+        settings.networks(),
+        targets=[goal],
+        sources=sources,
+        method=settings.method,
+        n=settings.variants,
+        plane=plane.value,
+        step=step,
+        coverage=coverage,
+        confidence=confidence,
+    )
+    found: Calibrated = follow_share(steps, "calibration", _share)
+    warn(found.problems)
+    (result,) = found.calibrations
     path = save_calibration(settings.card, result)
     if json:
         say_json(facts_of(result))
@@ -129,30 +137,9 @@ def _usable(
     return usable, sources
 
 
-def _cases(
-    settings: Settings,
-    subjects: Sequence[Subject],
-    target: str,
-    sources: Sequence[str],
-    step: int,
-) -> Iterator[Case]:
-    """Make each subject's target several times; one subject in memory at once."""
-    from napari_medsynth.engine.prepared import prepare_study
-    from napari_medsynth.trust.conformal import case_of
+def _read(files: Mapping[str, str], contrasts: Sequence[str]) -> Study:
+    return read_study({contrast: files[contrast] for contrast in contrasts})
 
-    networks = settings.networks()
-    for subject in subjects:
-        try:
-            study = read_study({m: subject.files[m] for m in (*sources, target)})
-            shown = Study({m: study[m] for m in sources}, subject=subject.name)
-            prepared = prepare_study(
-                shown, settings.card, targets=[target], plane=settings.plane
-            )
-            slices = range(step // 2 % prepared.n_slices, prepared.n_slices, step)
-            found = settings.run(prepared, networks, slices, subject.name)
-            who = subject.person or subject.name
-            case = case_of(prepared, found, target, study[target], patient=who)
-        except VolumeError as err:
-            warn([f"{subject.name} is left out: {err}"])
-            continue
-        yield case
+
+def _share(step: CalibrationStep) -> tuple[float, str]:
+    return step.share, f"subject {step.subject}/{step.n_subjects}: {step.sentence}"
