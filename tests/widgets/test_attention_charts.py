@@ -232,6 +232,7 @@ def test_other_images_have_other_paths(tiny, viewer, qtbot):
     wait(qtbot, tiny)
     assert tiny.charts.path_chart.bars._strengths != before
     assert not tiny.charts.path_chart.slices.isVisible()  # they were of the old ones
+    assert not tiny.charts.paths._all
 
 
 def test_a_map_that_weights_do_not_change_is_greyed(dock, qtbot):

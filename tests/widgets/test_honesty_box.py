@@ -155,6 +155,13 @@ def test_another_map_has_another_key(job, change):
     assert key_of(replace(job, **change), "Base") != key_of(job, "Base")
 
 
+def test_each_slice_is_another_map(job):
+    here, there = (
+        replace(job, asks=(Ask(np.array([place, 0.0, 0.0])),)) for place in (4.0, 6.0)
+    )
+    assert key_of(here, "Base") != key_of(there, "Base")
+
+
 def test_other_images_are_another_map(job):
     request = job.requests["Base"]
     other = replace(job, requests={"Base": replace(request)})
