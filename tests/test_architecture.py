@@ -71,6 +71,7 @@ LIGHT_MODULES = (
     "training.folder",
     "training.job",
     "trust.advice",
+    "trust.calibration",
     "trust.site",
 )
 

@@ -65,9 +65,8 @@ class UncertaintyForm(QWidget):
         self._reasons: dict[str, str] = {}
         self._offered: list[ModelCard] | None = None
         self.method_combo = QComboBox()
-        for method, (title, tip) in METHODS.items():
+        for row, (method, (title, tip)) in enumerate(METHODS.items()):
             self.method_combo.addItem(title, method)
-            row = self.method_combo.count() - 1
             self.method_combo.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
         self.method_combo.setAccessibleName("How the syntheses are varied")
         self.method_label = plain_label("Why a method cannot be used")
@@ -90,10 +89,7 @@ class UncertaintyForm(QWidget):
         self.limit_slider.setRange(1, _TOP_LIMIT)
         self.limit_slider.setAccessibleName("Limit of what is trusted")
         self.limit_label = QLabel()
-        self.run_box = RunBox()
-        self.run_box.run_button.setText("&Estimate")
-        self.run_box.run_button.setToolTip("Synthesise several times.")
-        self.run_box.cancel_button.setToolTip("Stop at once; what is done stays (Esc).")
+        self.run_box = _run_box()
         self.statement_label = plain_label("What the interval promises")
         self.marked_label = plain_label("How much is not to be trusted")
         self._lay_out()
@@ -249,3 +245,11 @@ class UncertaintyForm(QWidget):
 
     def _show_limit(self) -> None:
         self.limit_label.setText(f"{self.limit_slider.value()} %")
+
+
+def _run_box() -> RunBox:
+    box = RunBox()
+    box.run_button.setText("&Estimate")
+    box.run_button.setToolTip("Synthesise several times.")
+    box.cancel_button.setToolTip("Stop at once; what is done stays (Esc).")
+    return box
