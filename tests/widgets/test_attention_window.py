@@ -136,3 +136,48 @@ def test_removing_the_dock_leaves_a_working_viewer(window, qtbot):
     viewer.add_image(np.zeros((6, 40, 36)), name="PD")
     qtbot.wait(100)
     assert not GeneratorWorker._worker_set
+
+
+def names(viewer):
+    return [(layer.name, layer.visible) for layer in viewer.layers]
+
+
+@pytest.mark.parametrize("is_cross", [True, False])
+def test_a_removed_dock_gives_everything_back(window, qtbot, is_cross):
+    viewer, dock = window
+    viewer.layers["T2"].visible = False
+    dock.show_button.click()
+    wait(qtbot, dock)
+    assert viewer.canvas.grid.enabled
+    assert len(viewer.layers) == 8
+    if is_cross:
+        dock.parent().destroyOnClose()
+    else:
+        viewer.window.remove_dock_widget(dock)
+        dock.deleteLater()
+        QApplication.sendPostedEvents(dock, QEvent.Type.DeferredDelete)
+    qtbot.waitUntil(lambda: names(viewer) == [("T1", True), ("T2", False)])
+    assert not viewer.canvas.grid.enabled
+    again = attention.AttentionWidget(viewer)
+    viewer.window.add_dock_widget(again, name="Attention")
+    qtbot.waitUntil(again.isVisible)
+    again.model_list.choose(["base", "tuned"])
+    again.show_button.click()
+    wait(qtbot, again)
+    assert len(viewer.layers) == 8
+    again.show_button.click()
+    wait(qtbot, again)
+    assert names(viewer) == [("T1", True), ("T2", False)]
+    if is_cross:
+        dock.deleteLater()
+
+
+def test_maps_follow_the_slider_behind_another_dock(window, qtbot):
+    viewer, dock = window
+    dock.show_button.click()
+    wait(qtbot, dock)
+    dock.parent().hide()
+    viewer.dims.set_current_step(0, 4)
+    wait(qtbot, dock)
+    layer = dock._view.cells.layers["Base", 0]
+    assert layer.data_to_world((0, 0, 0))[0] == viewer.dims.point[0]

@@ -161,14 +161,14 @@ class AttentionCells(QObject):
         self._turns.stop()
         self._plan, self._is_early = None, False
         self._maps.keep((), ())
-        self._turns.add([self._restore, partial(self._remove, list(self.layers))])
+        self._turns.add([partial(self._remove, list(self.layers)), self._restore])
 
     def leave(self) -> None:
         """Do as `close` in one step, because there will be no next turn."""
         self.close()
         self._turns.stop()
-        self._restore()
         self._remove(list(self.layers))
+        self._restore()
 
     def abandon(self) -> None:
         """Do nothing more: the viewer is going away."""
@@ -239,11 +239,12 @@ class AttentionCells(QObject):
             self._is_busy = False
 
     def _restore(self) -> None:
-        """Hide our layers, and show the others as they were before."""
+        """Show the layers as they were before, ours being gone.
+
+        Hidden instead, in a grid that is closed then, they crash vispy's next drawing.
+        """
         before, self._before = self._before, None
         if before is not None:
-            for layer in self.layers.values():
-                set_visible(self._viewer, layer, False)
             before.restore(self._viewer)
 
     def _open(self) -> None:

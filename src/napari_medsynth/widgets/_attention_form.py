@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtCore import QEvent, QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QPushButton, QWidget
 
 from napari_medsynth.catalogue import ModelCard, list_cards
@@ -63,6 +63,7 @@ class AttentionForm(Dock):
         self.setMinimumWidth(_WIDTH)
         self._set_up()
         self._lay_out()
+        self.show_button.toggled.connect(self._on_show_toggled)
         self.model_list.ticked.connect(self._on_models_ticked)
         self.modality_table.changed.connect(self._on_edited)
         self.plane_combo.currentIndexChanged.connect(self._on_edited)
@@ -125,6 +126,13 @@ class AttentionForm(Dock):
         if text != self.status_label.text() or not text:
             self.status_label.setText(text)
             self.status_label.setVisible(bool(text))
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Leave no layers behind when the dock is removed: nobody could hide them."""
+        super().changeEvent(event)
+        is_moved = event is not None and event.type() == QEvent.Type.ParentChange
+        if is_moved and self.parent() is None:
+            self.show_button.setChecked(False)
 
     def to_json(self) -> dict[str, Any]:
         """Give what is worth remembering until the next session."""
@@ -193,6 +201,9 @@ class AttentionForm(Dock):
         if layout is not None:  # below what scrolls
             layout.addWidget(self.status_label)
             layout.addWidget(self.show_button)
+
+    def _on_show_toggled(self, is_on: bool) -> None:
+        self.show_button.setText("&Hide attention" if is_on else "S&how attention")
 
     def _on_models_ticked(self) -> None:
         """Ask for the images of all ticked models."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QMainWindow, QWidget
 
 from napari_medsynth.io.geometry import layer_metadata
 
@@ -56,6 +58,7 @@ class AttentionView(QObject):
         super().__init__()
         self._viewer = viewer
         self._is_closed = False
+        self._window: Callable[[], QMainWindow | None] = _no_window
         self._turns = Turns(self)
         self.session = Session()
         self.requests = Requests()
@@ -72,6 +75,11 @@ class AttentionView(QObject):
     def is_busy(self) -> bool:
         """Whether maps are computed, or layers wait for their turn."""
         return self.runner.is_busy or not self.cells.is_settled or self._turns.is_busy
+
+    def set_window(self, window: QWidget | None) -> None:
+        """Say in which window the dock is, to know when that is closed."""
+        if isinstance(window, QMainWindow):
+            self._window = ref(window)  # it must be able to go
 
     def user_layers(self) -> list[Layer]:
         """Give the layers that are not ours, in their order."""
@@ -100,7 +108,7 @@ class AttentionView(QObject):
         )
 
     def close(self, *_: object) -> None:
-        """Stop all work, without touching layers: the viewer may be going away."""
+        """Stop all work; if the viewer stays, show it as it was before."""
         if self._is_closed or not isalive(self):
             return
         self._is_closed = True
@@ -111,6 +119,16 @@ class AttentionView(QObject):
         self._viewer.dims.events.current_step.disconnect(self._on_slider)
         self._viewer.layers.events.disconnect(self._on_layers_event)
         self.cells.abandon()
+        if self._is_window_open():
+            QTimer.singleShot(0, self._leave)
+
+    def _is_window_open(self) -> bool:
+        window = self._window()
+        return window is not None and isalive(window) and bool(window.isVisible())
+
+    def _leave(self) -> None:
+        if self._is_window_open():
+            self.cells.leave()
 
     def _on_slider(self, event: Any = None) -> None:
         self.slider_moved.emit()
@@ -125,6 +143,10 @@ class AttentionView(QObject):
     def _is_ours(self, event: Any, source: Any) -> bool:
         ours = self.cells.layers.values()
         return source in ours or getattr(event, "value", None) in ours
+
+
+def _no_window() -> None:
+    return None
 
 
 def add_map(viewer: Viewer, picture: Picture, look: MapLook, is_shown: bool) -> None:

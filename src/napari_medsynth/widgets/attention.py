@@ -113,6 +113,7 @@ class AttentionWidget(AttentionForm):
 
     def showEvent(self, event: QShowEvent | None) -> None:
         super().showEvent(event)
+        self._view.set_window(self.window())
         self._show_timer.start()
 
     def _connect(self) -> None:
@@ -148,10 +149,9 @@ class AttentionWidget(AttentionForm):
         view.all_slices.ended.connect(self.run_box.end)
 
     def _is_listening(self) -> bool:
-        return self.isVisible() and not self.reason()
+        return (self.isVisible() or self.is_on) and not self.reason()
 
     def _on_toggled(self, is_on: bool) -> None:
-        self.show_button.setText("&Hide attention" if is_on else "S&how attention")
         if is_on:
             self._draw()
         else:
@@ -264,7 +264,8 @@ class AttentionWidget(AttentionForm):
         self.query_list.set_pins((a.number, a.colour, a.words) for a in asks.pins)
         can = asks.current is not None
         self.query_list.set_askable(can_pin=can, can_reset=can)
-        if not self.isVisible() or not self._make_requests():
+        is_seen = self.isVisible() or self.is_on  # it may be behind another dock
+        if not is_seen or not self._make_requests():
             self.say(self._failed)
             return
         job = self._job()
