@@ -6,8 +6,8 @@ FLAIR of `ms_lesjak_p07` is made from T1 and T2; the subject was never trained o
 recipes were chosen on it. In the lesions of its mask and outside: the error, the spread
 of augmented syntheses, and whether the spread knows of the error. The intervals are
 calibrated on simulated subjects that were not trained on, because there is one real
-subject. Last come the honesty tests of every kind of map, on the sample study and on
-this subject. Without the shared data only the sample study is used.
+subject. Last come the honesty tests of every kind of map on this subject;
+``benchmarks/honesty.py`` has those of the sample study.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from napari_medsynth.explain.making import map_maker
 from napari_medsynth.explain.methods import METHODS, MapSource
 from napari_medsynth.explain.query import query_at
 from napari_medsynth.io import Study, read_study
-from napari_medsynth.simulate import sample_study, simulate_study
+from napari_medsynth.simulate import simulate_study
 from napari_medsynth.trust.calibration import Calibration
 from napari_medsynth.trust.conformal import Case, calibrate, case_of, half_width
 from napari_medsynth.trust.contribution import contributions
@@ -48,21 +48,19 @@ def main() -> None:
     parser.add_argument("--step", type=int, default=2, help="every n-th slice")
     parser.add_argument("--patients", type=int, default=10)
     options = parser.parse_args()
-    place = os.environ.get("MEDSYNTH_SHARED", "")
-    shared = Path(place) if place and Path(place).is_dir() else None
+    shared = Path(os.environ.get("MEDSYNTH_SHARED", "../shared"))
+    if not shared.is_dir():
+        raise SystemExit(f"No shared data at {shared}: set MEDSYNTH_SHARED.")
     network = SliceNetwork(get_card("resvit-starter"))
-    heads = {"sample": sample_study()}
-    if shared is not None:
-        heads["ms_lesjak_p07"] = lesjak(shared)
-        real_subject(heads["ms_lesjak_p07"], shared, network, options)
+    study = lesjak(shared)
+    real_subject(study, shared, network, options)
     print("\nHonesty of maps: the middle axial slice, FLAIR of T1 and T2.")
     print("Change of the synthesis without the most, random and least marked regions.")
     print_head(
-        *("subject", "map", "asked from", "like random weights"),
+        *("map", "asked from", "like random weights"),
         *("most", "random", "least", "faithful", "verdict"),
     )
-    for name, study in heads.items():
-        honesty(name, study, network)
+    honesty(study, network)
 
 
 def real_subject(
@@ -127,7 +125,7 @@ def inside_and_outside(
         )
 
 
-def honesty(name: str, study: Study, network: SliceNetwork) -> None:
+def honesty(study: Study, network: SliceNetwork) -> None:
     """Test the maps of the middle slice, asked from everywhere and from one place."""
     prepared = prepare_study(shown(study), network.card, targets=[TARGET])
     index = prepared.n_slices // 2
@@ -144,7 +142,7 @@ def honesty(name: str, study: Study, network: SliceNetwork) -> None:
             curves = (found.most, found.random, found.least)
             print_row(
                 [
-                    *(name, method.title, "one place" if query else "whole slice"),
+                    *(method.title, "one place" if query else "whole slice"),
                     f"{found.similarity_to_random:.2f}",
                     *(f"{np.mean(curve):.2%}" for curve in curves),
                     f"{found.faithfulness:.2f}",
