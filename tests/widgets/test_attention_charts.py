@@ -321,6 +321,15 @@ def test_drawing_the_same_map_again_keeps_the_verdict(judged, qtbot):
     assert len(judged.charts.honesty_box.verdicts) == 2
 
 
+def test_a_dock_that_is_shown_again_keeps_the_verdict(judged, qtbot):
+    judged.hide()
+    judged.show()
+    wait(qtbot, judged)
+    assert list(judged.model_list.reasons()) == ["Tuned"]
+    assert "Tuned: not honest" in judged.status_label.text()
+    assert maps(judged)["Tuned"].colormap.name == GREY
+
+
 def test_unticking_a_model_keeps_the_verdict_on_the_other(judged, qtbot):
     judged.model_list.choose(("tuned",))
     wait(qtbot, judged)

@@ -82,6 +82,9 @@ class HonestyLink(QObject):
             self._box.show_verdicts([verdict for _, verdict in self._known.values()])
             if not self._known:
                 self._box.forget()
+        for title, (_, verdict) in self._known.items():
+            if verdict.is_passed is False:  # a list that was read again has forgotten
+                self._set_honesty(title, False, verdict.reason)
 
     def abandon(self) -> None:
         """Stop for good, and touch nothing."""
