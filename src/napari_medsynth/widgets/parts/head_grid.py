@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PANELS = ("Entropy [bits]", "Distance [mm]")
 _GAP = 10  # pixels between the panels
 _COLOURS = 64
+_FRAME = (("#000000", 4), ("#ffffff", 2))  # seen on all colours
 _SMALL = 9  # pixels, of the numbers in the cells
 _BRIGHT = 115  # of 255: grey that black is easier to read on
 _TIP = (
@@ -57,6 +58,7 @@ class HeadGrid(QWidget):
         self._tops = (1.0, 1.0)
         self._cursor = (0, 0)
         self._marked: tuple[int, int] | None = None
+        self._label_width = 0
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -69,6 +71,7 @@ class HeadGrid(QWidget):
         if len(rows) != len(self._rows):
             self.updateGeometry()
         self._rows = rows
+        self._measure_labels()
         self._heads = {(rows.index((h.block, h.layer)), h.head): h for h in heads}
         self._n_columns = max((head.head + 1 for head in heads), default=0)
         # all the bits there may be, so that a colour means the same everywhere
@@ -101,7 +104,7 @@ class HeadGrid(QWidget):
 
     def rect_of(self, row: int, column: int, panel: int = 0) -> QRectF:
         """Give the place of a cell."""
-        left, top = self._label_width(), 2 * self.fontMetrics().height() + 4
+        left, top = self._label_width, 2 * self.fontMetrics().height() + 4
         width = max(self.width() - left - _GAP - 2, 20) / 2
         step = width / max(self._n_columns, 1)
         x = left + panel * (width + _GAP) + column * step
@@ -114,6 +117,12 @@ class HeadGrid(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(200, self.sizeHint().height())
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        super().changeEvent(event)
+        kinds = (QEvent.Type.FontChange, QEvent.Type.StyleChange)
+        if event is not None and event.type() in kinds:
+            self._measure_labels()
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
         if event is not None:
@@ -161,16 +170,19 @@ class HeadGrid(QWidget):
         small = self.font()
         small.setPixelSize(_SMALL)
         painter.setFont(small)
+        fits = (
+            painter.fontMetrics().horizontalAdvance("199") <= self.rect_of(0, 0).width()
+        )
         for place, head in self._heads.items():
             for panel, value in enumerate((head.entropy, head.distance)):
-                self._paint_cell(painter, place, panel, value)
+                self._paint_cell(painter, place, panel, value, has_text=fits)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         for panel in range(len(PANELS)):
             if self._marked is not None:
                 cell = self.rect_of(*self._marked, panel)
-                for colour, width, inset in ((Qt.GlobalColor.black, 4, 1), (ink, 2, 1)):
+                for colour, width in _FRAME:
                     painter.setPen(QPen(QColor(colour), width))
-                    painter.drawRect(cell.adjusted(inset, inset, -inset, -inset))
+                    painter.drawRect(cell.adjusted(1, 1, -1, -1))
             if self.hasFocus() and self._heads:
                 painter.setPen(QPen(ink, 1, Qt.PenStyle.DotLine))
                 painter.drawRect(self.rect_of(*self._cursor, panel))
@@ -192,18 +204,24 @@ class HeadGrid(QWidget):
         for row, (block, layer) in enumerate(self._rows):
             cell = self.rect_of(row, 0)
             cell.setLeft(0)
-            cell.setWidth(self._label_width() - 4)
+            cell.setWidth(self._label_width - 4)
             right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
             painter.drawText(cell, right, f"{block} \N{MIDDLE DOT} {layer + 1}")
 
     def _paint_cell(
-        self, painter: QPainter, place: tuple[int, int], panel: int, value: float
+        self,
+        painter: QPainter,
+        place: tuple[int, int],
+        panel: int,
+        value: float,
+        *,
+        has_text: bool,
     ) -> None:
         cell = self.rect_of(*place, panel).adjusted(0.5, 0.5, -0.5, -0.5)
         colour = colour_at(value / self._tops[panel])
         painter.fillRect(cell, colour)
         text = f"{value:.0f}" if panel else f"{value:.1f}"
-        if painter.fontMetrics().horizontalAdvance("199") <= cell.width():
+        if has_text:
             is_bright = qGray(colour.rgb()) > _BRIGHT
             black, white = Qt.GlobalColor.black, Qt.GlobalColor.white
             painter.setPen(QColor(black if is_bright else white))
@@ -221,10 +239,10 @@ class HeadGrid(QWidget):
     def _row_height(self) -> float:
         return float(self.fontMetrics().height() + 3)
 
-    def _label_width(self) -> int:
+    def _measure_labels(self) -> None:
         names = [f"{block} \N{MIDDLE DOT} {n + 1}" for block, n in self._rows]
         wide = self.fontMetrics().horizontalAdvance
-        return max((wide(name) for name in names), default=0) + 8
+        self._label_width = max((wide(name) for name in names), default=0) + 8
 
 
 @cache
