@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 ANATOMY, MARKS = "anatomy", "marks"
 _LINKED = ("contrast_limits", "gamma", "colormap")
-_IN_ONE_ROW = 3  # cells
-_SPACING = 4  # pixels
+_IN_ONE_ROW, _SPACING = 3, 4  # cells, pixels
 
 
 @dataclass(frozen=True, eq=False)
