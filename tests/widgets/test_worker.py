@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 
 import pytest
 from napari.qt.threading import GeneratorWorker
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QApplication
 
 from napari_medsynth.errors import DeviceMemoryError, EngineError, VolumeError
-from napari_medsynth.widgets._worker import start_worker, tell_error
+from napari_medsynth.widgets._worker import let_go, start_worker, tell_error
 
 
 class Listener(QObject):
@@ -152,3 +155,73 @@ def test_a_bug_is_told_and_goes_to_the_notifications_too(monkeypatch):
 
     assert tell_error(error) == "Unexpected KeyError: 'lost'"
     assert received == [(KeyError, error, None)]
+
+
+ENDS_AT_ONCE = """
+import time
+from napari._qt.qt_event_loop import get_qapp
+from napari_medsynth.widgets._worker import start_worker
+
+def steps():
+    print("started", flush=True)
+    for _ in range(3):
+        time.sleep(0.3)  # a library that is being loaded, a model that is being built
+        yield
+
+if __name__ == "__main__":
+    application = get_qapp()
+    start_worker(steps, slots={})
+    time.sleep(0.1)
+"""
+
+
+def test_the_interpreter_ends_after_the_worker_not_under_it(tmp_path):
+    """Else Qt deletes the worker's signals first, and the thread ends the process."""
+    script = tmp_path / "script.py"
+    script.write_text(ENDS_AT_ONCE)
+
+    ended = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=60
+    )
+
+    assert ended.stdout == "started\n"
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_nothing_is_heard_of_a_worker_that_was_let_go(qtbot, listener):
+    is_running, may_go_on, has_ended = (threading.Event() for _ in range(3))
+
+    def steps():
+        try:
+            is_running.set()
+            may_go_on.wait(5)
+            yield 1
+            yield 2
+        finally:
+            has_ended.set()
+
+    worker = start_worker(steps, slots=listener.slots())
+    assert is_running.wait(5)
+    let_go(worker)
+    may_go_on.set()
+    assert has_ended.wait(5)
+    qtbot.wait(20)
+
+    assert listener.heard == []
+    let_go(worker)
+    let_go(None)
+
+
+def test_a_worker_that_qt_has_deleted_can_be_let_go(qtbot, listener):
+    worker = start_worker(_nothing, slots=listener.slots())
+    qtbot.waitUntil(lambda: listener.is_done)
+    worker.signals.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    with pytest.raises(RuntimeError, match="deleted"):
+        worker.finished.disconnect()
+
+    let_go(worker)
+
+
+def _nothing():
+    yield

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from ._open_layers import SUBJECT, write_files
-from ._worker import Slots, start_worker, tell_error
+from ._worker import Slots, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
     from napari.qt.threading import GeneratorWorker
@@ -84,11 +84,7 @@ class CohortReading(QObject):
     def abandon(self) -> None:
         """Stop after the subject that is being read, and say nothing any more."""
         worker, self._worker = self._worker, None
-        if worker is None:
-            return
-        worker.quit()
-        for name in ("yielded", "returned", "errored", "finished"):
-            getattr(worker, name).disconnect()
+        let_go(worker)
 
     def _on_yielded(self, step: CohortFound | SubjectReport) -> None:
         if isinstance(step, CohortFound):

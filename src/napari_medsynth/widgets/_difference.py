@@ -12,7 +12,7 @@ from ._layers import like, unique_name, volume_later
 from ._notice import is_synthetic
 from ._pair import load_pair, window_of
 from ._roles import facts
-from ._worker import Slots, start_worker, tell_error
+from ._worker import Slots, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -80,10 +80,7 @@ class Differences(QObject):
     def stop(self) -> None:
         """Forget what is being made."""
         worker, self._worker = self._worker, None
-        if worker is not None:
-            for name in ("returned", "errored"):
-                getattr(worker, name).disconnect()
-            worker.quit()
+        let_go(worker)
 
     def set_range(self, share: float) -> None:
         """Give all our difference layers full colour at ±`share` of the window."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from ._worker import Slots, start_worker, tell_error
+from ._worker import Slots, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
     from napari.qt.threading import GeneratorWorker
@@ -54,9 +54,7 @@ class ModelKeeper(QObject):
     def abandon(self) -> None:
         """Let it end unheard."""
         worker, self._worker = self._worker, None
-        if worker is not None:
-            for name in ("returned", "errored", "finished"):
-                getattr(worker, name).disconnect()
+        let_go(worker, stops=False)
 
     def _on_errored(self, error: Exception) -> None:
         self.failed.emit(tell_error(error))

@@ -13,7 +13,7 @@ from ._layers import like, unique_name, volume_later
 from ._pair import load_pair, window_of
 from ._roles import facts
 from ._turns import single_shot
-from ._worker import Slots, start_worker, tell_error
+from ._worker import Slots, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -70,10 +70,7 @@ class MapPanes(QObject):
     def stop(self) -> None:
         """Prepare no more."""
         worker, self._worker = self._worker, None
-        if worker is not None:
-            for name in ("yielded", "returned", "errored"):
-                getattr(worker, name).disconnect()
-            worker.quit()
+        let_go(worker)
 
     def layer_of(self, pair: Pair) -> Image | None:
         """Give the layer that shows a pair, if it is in the viewer."""

@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, Signal
 
 from ._layers import volume_later
 from ._pair import load_pair, window_of
-from ._worker import Slots, start_worker, tell_error
+from ._worker import Slots, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -51,10 +51,7 @@ class WindowMatch(QObject):
     def stop(self) -> None:
         """Forget what was asked for."""
         worker, self._worker = self._worker, None
-        if worker is not None:
-            for name in ("returned", "errored"):
-                getattr(worker, name).disconnect()
-            worker.quit()
+        let_go(worker)
 
     def _on_returned(self, limits: tuple[float, float] | None) -> None:
         self._worker = None

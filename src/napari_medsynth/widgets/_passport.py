@@ -14,7 +14,7 @@ from napari_medsynth.io.geometry import layer_metadata
 
 from ._layers import like, unique_name, volume_from_layer
 from ._turns import single_shot, stop
-from ._worker import Slots, start_worker, tell_error
+from ._worker import Slots, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -140,11 +140,8 @@ class PassportWatch(QObject):
         """Stop for good, without touching the viewer: it is going away."""
         self._is_visible = False
         stop(self._timer)
-        if self._worker is not None:
-            for name in ("returned", "errored", "finished"):
-                getattr(self._worker, name).disconnect()
-            self._worker.quit()
-            self._worker = None
+        let_go(self._worker)
+        self._worker = None
 
     def _key_now(self) -> tuple[Any, ...]:
         card, table = self._form.card, self._form.modality_table

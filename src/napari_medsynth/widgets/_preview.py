@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from ._growing import GrowingLayer
 from ._request import Request, preview_request
 from ._turns import stop
-from ._worker import Slots, start_worker, tell_error
+from ._worker import Slots, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -85,11 +85,8 @@ class LivePreview(QObject):
         self.is_on = False
         stop(self._timer)
         self._viewer.dims.events.current_step.disconnect(self._on_slider)
-        if self._worker is not None:
-            for name in ("yielded", "errored", "finished"):
-                getattr(self._worker, name).disconnect()
-            self._worker.quit()
-            self._worker = None
+        let_go(self._worker)
+        self._worker = None
 
     def _clear(self) -> None:
         self._request = None

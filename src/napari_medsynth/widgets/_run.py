@@ -17,7 +17,7 @@ from ._growing import GrowingLayer
 from ._layers import over, unique_name
 from ._request import Request, run_request
 from ._turns import Turns
-from ._worker import Slots, start_worker, tell_error
+from ._worker import Slots, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -79,10 +79,8 @@ class SynthesisRun(QObject):
         """Stop, and touch neither viewer nor widgets again: they are going away."""
         self._turns.stop()
         self.cancel()
-        if self._worker is not None:
-            for name in ("yielded", "returned", "errored", "finished"):
-                getattr(self._worker, name).disconnect()
-            self._worker = None
+        let_go(self._worker)
+        self._worker = None
         self._close()
 
     def _open_activity(self) -> None:

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from ._worker import Slots, Steps, start_worker, tell_error
+from ._worker import Slots, Steps, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
     from napari.qt.threading import GeneratorWorker
-
-_SIGNALS = ("returned", "errored", "finished")
 
 
 class Latest(QObject):
@@ -58,10 +56,7 @@ class Latest(QObject):
         """Stop, and tell nobody; again, it changes nothing."""
         self._next = None
         worker, self._worker = self._worker, None
-        if worker is not None:
-            for name in _SIGNALS:
-                getattr(worker, name).disconnect()
-            worker.quit()
+        let_go(worker)
 
     def _start(self) -> None:
         asked, self._next = self._next, None

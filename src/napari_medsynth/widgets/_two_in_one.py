@@ -18,7 +18,7 @@ from ._pair import load_pair, window_of
 from ._roles import facts
 from ._side_captions import SideCaptions
 from ._turns import single_shot
-from ._worker import Slots, start_worker, tell_error
+from ._worker import Slots, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -165,11 +165,8 @@ class TwoInOne(QObject):
         self._sources = ()
         self._flicker_timer.stop()
         self._draw_timer.stop()
-        if self._worker is not None:
-            for name in ("returned", "errored"):
-                getattr(self._worker, name).disconnect()
-            self._worker.quit()
-            self._worker = None
+        let_go(self._worker)
+        self._worker = None
 
     def _on_loaded(self, loaded: tuple[Volume, Volume]) -> None:
         self._worker = None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from ._worker import Slots, Steps, start_worker, tell_error
+from ._worker import Slots, Steps, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
     from napari.qt.threading import GeneratorWorker
@@ -50,10 +50,7 @@ class Work(QObject):
     def abandon(self, *_: Any) -> None:
         """Let what runs end unheard; again, it changes nothing."""
         worker, self._worker = self._worker, None
-        if worker is not None:
-            for name in ("yielded", "returned", "errored"):
-                getattr(worker, name).disconnect()
-            worker.quit()
+        let_go(worker)
 
     def _on_returned(self, result: Any) -> None:
         self._worker = None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
@@ -14,7 +16,15 @@ from napari_medsynth.errors import EngineError, MedSynthError
 Steps = Callable[..., Generator[Any, None, Any]]
 Slots = Mapping[str, Callable[..., None]]
 
+_SIGNALS = ("yielded", "returned", "errored", "finished")
+
 _log = logging.getLogger(__name__)
+
+# napari waits for the workers when the application is quit. A script that ends without
+# having run the event loop quits nothing: Python deletes the Qt objects of a thread
+# that still works, and that ends the process with a crash. Qt's own clean-up, which was
+# registered before, comes after this.
+atexit.register(GeneratorWorker.await_workers)
 
 
 class _ClosingWorker(GeneratorWorker):
@@ -54,6 +64,21 @@ def start_worker(steps: Steps, *args: Any, slots: Slots) -> GeneratorWorker:
         _worker_class=_ClosingWorker,
         _ignore_errors=True,  # `tell_error` shows them, once
     )
+
+
+def let_go(worker: GeneratorWorker | None, *, stops: bool = True) -> None:
+    """Hear nothing of a worker any more; it stops at its next yield, or goes on.
+
+    None, a worker that has ended, or one whose signals Qt has deleted at the end of
+    the session: nothing happens.
+    """
+    if worker is None:
+        return
+    if stops:
+        worker.quit()
+    for name in _SIGNALS:
+        with suppress(RuntimeError, TypeError):  # deleted; nothing was connected
+            getattr(worker, name).disconnect()
 
 
 def tell_error(error: Exception) -> str:
