@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from napari_medsynth.widgets._arrangement import Arrangement, put_in_order
+from napari_medsynth.widgets._arrangement import (
+    Arrangement,
+    put_in_order,
+    release_canvas,
+    take_canvas,
+)
 from napari_medsynth.widgets._composite import Composite
 from napari_medsynth.widgets._hanging import hang
 from napari_medsynth.widgets._roles import shown_layers
@@ -173,3 +178,21 @@ def test_an_arrangement_knows_the_captions(viewer, add):
         False,
         "top_left",
     )
+
+
+def test_one_who_takes_the_canvas_has_the_other_give_back(stage, opened, qtbot):
+    before = state(opened)
+    show(stage, opened, qtbot)
+    given = []
+    take_canvas(opened, given_back := lambda: given.append(state(opened)))
+    assert state(opened) == before
+    assert not stage.is_arranged
+    show(stage, opened, qtbot)
+    assert given == [before]
+    assert stage.is_arranged
+    release_canvas(opened, given_back)  # not theirs any more: nothing happens
+    stage.restore()
+    qtbot.waitUntil(lambda: not stage.is_busy)
+    take_canvas(opened, given_back)
+    assert len(given) == 1
+    release_canvas(opened, given_back)

@@ -12,6 +12,7 @@ from napari_medsynth.explain.methods import MapSource
 from napari_medsynth.widgets import _attention_form, _dock, attention
 from napari_medsynth.widgets._attention_ask import ask_at
 from napari_medsynth.widgets._roles import Role, shown_layers
+from napari_medsynth.widgets.parts.state_chip import State
 from widgets.attention_models import Looker, looked_at, looker_card, only
 
 SHIFTS = {"base": 1, "tuned": 7}
@@ -400,3 +401,34 @@ def test_a_dock_that_is_gone_listens_no_more(viewer, add):
     assert len(viewer.mouse_drag_callbacks) == n_callbacks
     viewer.dims.set_current_step(0, 1)  # nobody is there to fail
     viewer.layers.remove("T1")
+
+
+def test_in_3d_it_says_what_to_do(both, viewer, qtbot):
+    ask(qtbot, both)
+    viewer.dims.ndisplay = 3
+    wait(qtbot, both)
+    assert "switch the viewer back to 2D" in both.status_label.text()
+    assert not maps(both)["Base"].visible
+    viewer.dims.ndisplay = 2
+    wait(qtbot, both)
+    assert not both.status_label.text()
+    assert maps(both)["Base"].visible
+
+
+def test_another_plane_than_the_viewers_is_named(both, viewer, qtbot):
+    ask(qtbot, both)
+    viewer.dims.order = (1, 0, 2)
+    wait(qtbot, both)
+    text = both.status_label.text()
+    assert "run on axial slices, and you look at coronal ones" in text
+    both.plane_combo.setCurrentText("coronal")
+    wait(qtbot, both)
+    assert "you look at" not in both.status_label.text()
+
+
+def test_maps_go_when_there_is_nothing_to_paint(both, qtbot):
+    ask(qtbot, both)
+    both.modality_table.set_state("FLAIR", State.IGNORED)
+    wait(qtbot, both)
+    assert both.status_label.text()
+    assert not maps(both)["Base"].visible

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from napari_medsynth.widgets._attention_ask import Ask, ask_at
-from napari_medsynth.widgets._attention_cells import AttentionCells, Plan
+from napari_medsynth.widgets._attention_cells import AttentionCells
 from napari_medsynth.widgets._attention_jobs import Picture
+from napari_medsynth.widgets._attention_plan import Plan
+from napari_medsynth.widgets._hanging import hang
 from napari_medsynth.widgets._layers import like
+from napari_medsynth.widgets._roles import shown_layers
+from napari_medsynth.widgets._stage import Stage
 
 
 @pytest.fixture
@@ -85,7 +89,8 @@ def test_the_map_does_not_get_a_cell_of_the_users_grid(cells, viewer, study):
     assert shown(viewer) == ["T1", "T2"]
     finish(cells)
     assert shown(viewer) == ["A over T1", "map of A", "A: queries"]
-    cells.leave()
+    cells.close()
+    finish(cells)
     assert viewer.canvas.grid.enabled
     assert viewer.canvas.grid.stride == 1
 
@@ -129,3 +134,45 @@ def test_cells_go_when_another_plan_has_none(cells, viewer):
     finish(cells)
     assert not viewer.canvas.grid.enabled
     assert shown(viewer) == ["T1", "T2", "A: queries"]
+
+
+@pytest.mark.parametrize("is_stage_first", [True, False])
+def test_a_comparison_and_attention_take_turns(
+    cells, viewer, qtbot, monkeypatch, is_stage_first
+):
+    viewer.layers["T2"].visible = False
+    stage, lost = Stage(viewer), []
+    cells.lost.connect(lambda: lost.append(viewer.layers["T1"].visible))
+
+    def compare():
+        stage.side_by_side(hang(shown_layers(viewer.layers)), None)
+        qtbot.waitUntil(lambda: not stage.is_busy)
+
+    def attend():
+        cells.show(plan_of(viewer, "A"))
+        finish(cells)
+
+    for step in (compare, attend) if is_stage_first else (attend, compare):
+        step()
+    finish(cells)
+    assert viewer.canvas.grid.stride == (3 if is_stage_first else 1)
+    assert stage.is_arranged is not is_stage_first
+    assert lost == ([] if is_stage_first else [True])
+    if is_stage_first:
+        cells.close()
+        finish(cells)
+    else:
+        stage.restore_at_once()
+    assert [(x.name, x.visible) for x in viewer.layers] == [("T1", True), ("T2", False)]
+    assert not viewer.canvas.grid.enabled
+
+
+def test_a_2d_anatomy_fits_its_cell(viewer, qtbot):
+    layer = viewer.add_image(np.zeros((20, 20)), name="T1")
+    cells = AttentionCells(viewer)
+    cells.show(Plan(("A",), (Ask(np.zeros(3)),), layer, like(layer), True))
+    finish(cells)
+    assert viewer.canvas.grid.enabled
+    cells.close()
+    finish(cells)
+    assert shown(viewer) == ["T1"]

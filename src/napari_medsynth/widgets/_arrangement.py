@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+# Who has arranged a viewer, by its id, and how they give back: two who both brought
+# back what they found would bring back each other's.
+_holders: dict[int, Callable[[], None]] = {}
 _GRID = ("enabled", "shape", "stride", "spacing")
 _CAPTION = ("visible", "position", "font_size")
 
@@ -75,6 +78,22 @@ class Arrangement:
         kept = {layer for layer in self.selected if layer in viewer.layers}
         if set(viewer.layers.selection) != kept:
             viewer.layers.selection = kept
+
+
+def take_canvas(viewer: ViewerModel, give_back: Callable[[], None]) -> None:
+    """Have whoever arranges `viewer` give it back at once, before one takes it."""
+    key = id(getattr(viewer, "__wrapped__", viewer))  # plugins get a proxy
+    before = _holders.get(key)
+    if before is not None and before != give_back:
+        before()
+    _holders[key] = give_back
+
+
+def release_canvas(viewer: ViewerModel, give_back: Callable[[], None]) -> None:
+    """Have nothing to give back any more; unless `take_canvas` was called, nothing."""
+    key = id(getattr(viewer, "__wrapped__", viewer))
+    if _holders.get(key) == give_back:
+        del _holders[key]
 
 
 def put_in_order(viewer: ViewerModel, layers: Sequence[Layer]) -> None:

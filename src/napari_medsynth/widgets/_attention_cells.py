@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,57 +11,28 @@ from qtpy.QtCore import QObject, Signal
 from ._arrangement import (
     Arrangement,
     put_in_order,
+    release_canvas,
     set_caption,
     set_grid,
     set_visible,
+    take_canvas,
 )
 from ._attention_ask import Ask
 from ._attention_layers import anatomy_layer, map_layer, mark, marks_layer
 from ._attention_maps import Key, Maps
+from ._attention_plan import ANATOMY, MARKS, Plan
 from ._layers import unique_name
 from ._turns import Turns
 from .parts.map_look_box import MapLook
 
 if TYPE_CHECKING:
     from napari import Viewer
-    from napari.layers import Image, Layer
+    from napari.layers import Layer
 
     from ._attention_jobs import Picture
 
-ANATOMY, MARKS = "anatomy", "marks"
 _LINKED = ("contrast_limits", "gamma", "colormap")
 _IN_ONE_ROW, _SPACING = 3, 4  # cells, pixels
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Which cells and layers there are to be.
-
-    Parameters
-    ----------
-    cells : tuple of str
-        Titles of models, and of a difference; at least one.
-    asks : tuple of Ask
-        Each is a map in every cell; the current one is among them.
-    anatomy : Image
-        The layer that is shown under the maps.
-    place : mapping
-        Arguments of ``add_image`` for its grid.
-    is_side_by_side : bool
-        False: no cells; the maps lie over the layers of the user, the first is shown.
-    """
-
-    cells: tuple[str, ...]
-    asks: tuple[Ask, ...]
-    anatomy: Image
-    place: Mapping[str, Any]
-    is_side_by_side: bool
-
-    def slots(self) -> list[Key]:
-        """Give the keys of all layers, in the order of napari's list of layers."""
-        first: list[str | int] = [ANATOMY] if self.is_side_by_side else []
-        slots = [*first, *sorted(ask.number for ask in self.asks), MARKS]
-        return [(cell, slot) for cell in self.cells for slot in slots]
 
 
 class AttentionCells(QObject):
@@ -73,7 +43,7 @@ class AttentionCells(QObject):
     user are hidden meanwhile; `close` shows them again. Cells take a second to make:
     until they are there, the first map lies over the layers of the user.
 
-    Signals: `lost` when someone has removed one of our layers.
+    Signals: `lost` when someone has removed one of our layers, or arranges the viewer.
     """
 
     lost = Signal()
@@ -107,6 +77,7 @@ class AttentionCells(QObject):
         """Have the cells of `plan`; what is there already stays."""
         before, self._plan = self._plan, plan
         if self._before is None:
+            take_canvas(self._viewer, self._give_back)
             grid = self._viewer.canvas.grid
             self._is_early = plan.is_side_by_side and not grid.enabled
         keys = plan.slots()
@@ -130,7 +101,6 @@ class AttentionCells(QObject):
         key = self._maps.show(picture)
         if self._is_early or self.is_settled:
             self._show_layer(key)
-            self._maps.caption(picture.cell)
 
     def mark(self, asks: Collection[Ask]) -> None:
         """Draw where is asked, in all cells."""
@@ -142,9 +112,13 @@ class AttentionCells(QObject):
     def clear(self, cell: str, number: int) -> None:
         """Show no map for an ask in a cell, because there is none."""
         self._maps.forget((cell, number))
-        if (cell, number) in self.layers:
-            self._show_layer((cell, number))
-            self._maps.caption(cell)
+        self._show_layer((cell, number))
+
+    def clear_all(self) -> None:
+        """Show no map at all."""
+        for cell, slot in list(self.layers):
+            if isinstance(slot, int):
+                self.clear(cell, slot)
 
     def set_look(self, look: MapLook) -> None:
         """Draw all maps like this."""
@@ -162,15 +136,18 @@ class AttentionCells(QObject):
         self._maps.keep((), ())
         self._turns.add([partial(self._remove, list(self.layers)), self._restore])
 
-    def leave(self) -> None:
-        """Do as `close` in one step, because there will be no next turn."""
-        self.close()
-        self._turns.stop()
-        self._remove(list(self.layers))
+    def _give_back(self) -> None:
+        """Show what was shown before, at once; our layers go in the next turn.
+
+        In one turn, both crash vispy's next drawing.
+        """
         self._restore()
+        self.close()
+        self.lost.emit()
 
     def abandon(self) -> None:
         """Do nothing more: the viewer is going away."""
+        release_canvas(self._viewer, self._give_back)
         self._turns.stop()
         self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
 
@@ -187,9 +164,9 @@ class AttentionCells(QObject):
         for key in dict.fromkeys([*keys, *missing]):
             yield partial(self._add, key)
         yield self._open
-        yield self._show_grid
         for key in plan.slots():
             yield partial(self._show_layer, key)
+        yield self._show_grid
         yield self._finish
 
     # Each of these is one turn of the event loop
@@ -242,6 +219,7 @@ class AttentionCells(QObject):
 
         Hidden instead, in a grid that is closed then, they crash vispy's next drawing.
         """
+        release_canvas(self._viewer, self._give_back)
         before, self._before = self._before, None
         if before is not None:
             before.restore(self._viewer)
@@ -268,9 +246,8 @@ class AttentionCells(QObject):
         set_grid(
             self._viewer, stride=stride, shape=shape, spacing=_SPACING, enabled=True
         )
-        anatomy = [layer for (_, slot), layer in self.layers.items() if slot == ANATOMY]
-        if is_new and anatomy:
-            self._viewer.fit_to_view(layers=anatomy, margin=0.02)
+        if is_new and self.layers:  # also maps: alone, a 2D anatomy fails in napari
+            self._viewer.fit_to_view(layers=list(self.layers.values()), margin=0.02)
 
     # What may be done at any time
 
@@ -282,14 +259,13 @@ class AttentionCells(QObject):
         is_shown = has_cell or key[0] == plan.cells[0]
         if isinstance(key[1], int):
             is_shown = is_shown and key in self._maps
+            self._maps.caption(key[0])
         set_visible(self._viewer, self.layers[key], is_shown)
 
     def _finish(self) -> None:
         """Show what has come meanwhile, and select what was selected."""
         for key in self.layers:
             self._show_layer(key)
-        for cell in self._plan.cells if self._plan else ():
-            self._maps.caption(cell)
         chosen, self._selection = self._selection, None
         if chosen is not None:
             present = self._viewer.layers

@@ -98,7 +98,21 @@ class AttentionForm(Dock):
             return "Open an image, or choose the layer of a contrast above."
         if not self.modality_table.targets():
             return "Nothing to paint: click a chip until it says “to synthesise”."
+        if self._viewer.dims.ndisplay == 3:
+            return "Attention is shown on slices: switch the viewer back to 2D."
         return ""
+
+    def hint(self) -> str:
+        """Say that the slices of the viewer are not those of the models; "" if so."""
+        hidden = [axis - self._viewer.dims.ndim for axis in self._viewer.dims.order]
+        across, plane = hidden[-3:][0], self.plane_combo.currentText()
+        seen = PLANES[across + 3] if len(hidden) >= 3 else plane
+        if self.reason() or seen == plane:
+            return ""
+        return (
+            f"The models are run on {plane} slices, and you look at {seen} ones: "
+            f"choose the plane “{seen}”."
+        )
 
     def anatomy(self) -> Image:
         """Give the layer that lies under the maps; only where `reason` is ""."""
@@ -118,7 +132,7 @@ class AttentionForm(Dock):
 
     def say(self, failed: Mapping[str, str]) -> None:
         """Say why something is not shown, by model, or which model is not honest."""
-        lines = [self.reason()] if self.reason() else []
+        lines = [line for line in (self.reason(), self.hint()) if line]
         lines += [f"{m}: {why}" if m else why for m, why in failed.items()]
         grey = self.model_list.reasons().items()
         lines += [f"{m}: not honest, {short_of(why)}" for m, why in grey]
@@ -147,7 +161,7 @@ class AttentionForm(Dock):
 
     def set_from_json(self, values: Mapping[str, Any]) -> None:
         """Choose remembered values; what is unknown or damaged changes nothing."""
-        parts = {
+        parts: dict[str, Any] = {
             "source": self.source_box,
             "look": self.look_box,
             "pair": self.pair_box,
@@ -201,6 +215,10 @@ class AttentionForm(Dock):
         if layout is not None:  # below what scrolls
             layout.addWidget(self.status_label)
             layout.addWidget(self.show_button)
+
+    def _is_wanted(self) -> bool:
+        """Tell whether maps are of use; the dock may be behind another one."""
+        return self.isVisible() or self.show_button.isChecked()
 
     def _on_show_toggled(self, is_on: bool) -> None:
         self.show_button.setText("&Hide attention" if is_on else "S&how attention")

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 from napari_medsynth.io.geometry import layer_metadata
 
 from ._attention_ask import Ask
-from ._attention_cells import AttentionCells, Plan
+from ._attention_cells import AttentionCells
 from ._attention_layers import dress, top_of
 from ._attention_mouse import QueryMouse
 from ._attention_requests import Requests
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from ._attention_jobs import Job, Picture
+    from ._attention_plan import Plan
     from .parts.map_look_box import MapLook
 
 _LAYER_EVENTS = ("inserted", "removed", "reordered", "renamed", "metadata", "name")
@@ -69,6 +70,8 @@ class AttentionView(QObject):
             viewer, is_listening, self.drawing.emit, self.drawn.emit
         )
         viewer.dims.events.current_step.connect(self._on_slider)
+        viewer.dims.events.order.connect(self._on_slider)
+        viewer.dims.events.ndisplay.connect(self._on_slider)
         viewer.layers.events.connect(self._on_layers_event)
 
     @property
@@ -90,6 +93,11 @@ class AttentionView(QObject):
         """Have the cells of `plan`, and fill them with what `job` gives."""
         self.runner.ask(job)  # first: it works while layers are made
         self.cells.show(plan)
+
+    def stop(self) -> None:
+        """Show no map, because nothing can be asked; the cells stay."""
+        self.runner.stop()
+        self.cells.clear_all()
 
     def hide(self) -> None:
         """Show what was shown before."""
@@ -117,18 +125,24 @@ class AttentionView(QObject):
         self.all_slices.abandon()
         self._mouse.close()
         self._viewer.dims.events.current_step.disconnect(self._on_slider)
+        self._viewer.dims.events.order.disconnect(self._on_slider)
+        self._viewer.dims.events.ndisplay.disconnect(self._on_slider)
         self._viewer.layers.events.disconnect(self._on_layers_event)
-        self.cells.abandon()
         if self._is_window_open():
             QTimer.singleShot(0, self._leave)
+        else:
+            self.cells.abandon()
 
     def _is_window_open(self) -> bool:
         window = self._window()
         return window is not None and isalive(window) and bool(window.isVisible())
 
     def _leave(self) -> None:
+        """Show the layers as they were before, if there still is a window."""
         if self._is_window_open():
-            self.cells.leave()
+            self.cells.close()
+        else:
+            self.cells.abandon()
 
     def _on_slider(self, event: Any = None) -> None:
         self.slider_moved.emit()

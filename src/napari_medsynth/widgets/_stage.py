@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
-from ._arrangement import Arrangement, set_visible
+from ._arrangement import Arrangement, release_canvas, set_visible, take_canvas
 from ._hanging import MAPS
 from ._map_panes import MapPanes
 from ._side_by_side import close_grid, open_grid, show_only
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Stage(QObject):
     """Rearranges the layers of a viewer in small steps; `restore` undoes it all.
 
-    Signals: `changed` when something was arranged or undone, `said` with a sentence.
+    Signals: `changed` when something was arranged or undone, `said` with a sentence,
+    `taken` when another one is about to arrange the viewer.
 
     Parameters
     ----------
@@ -35,6 +36,7 @@ class Stage(QObject):
 
     changed = Signal()
     said = Signal(str)
+    taken = Signal()
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -83,6 +85,7 @@ class Stage(QObject):
         self._turns.stop()
         self._is_preparing = False
         if self._before is None:
+            take_canvas(self._viewer, self._give_back)
             self._before = Arrangement.of(self._viewer)
             self.changed.emit()
 
@@ -99,11 +102,17 @@ class Stage(QObject):
 
     def abandon(self) -> None:
         """Do nothing more by itself; `restore` still works."""
+        release_canvas(self._viewer, self._give_back)
         self._turns.stop()
         self._maps.stop()
 
+    def _give_back(self) -> None:
+        self.taken.emit()
+        self.restore_at_once()
+
     def _way_back(self) -> list[Callable[[], None]]:
         """Forget the first arrangement, and give the steps that lead back to it."""
+        release_canvas(self._viewer, self._give_back)
         before, self._before = self._before, None
         self.has_grid = self._is_preparing = False
         self._turns.stop()

@@ -15,11 +15,11 @@ from napari_medsynth.errors import MedSynthError
 from napari_medsynth.explain.methods import MapSource
 
 from ._attention_ask import CURRENT, Ask, ask_along
-from ._attention_cells import Plan
 from ._attention_charts import AttentionCharts
 from ._attention_form import AttentionForm
 from ._attention_jobs import Alike, Failed, Job, Picture, Recorded
 from ._attention_pins import Asks
+from ._attention_plan import Plan
 from ._attention_regions import ask_of_layer, is_region
 from ._attention_view import AttentionView
 from ._roles import facts
@@ -149,7 +149,7 @@ class AttentionWidget(AttentionForm):
         view.all_slices.ended.connect(self.run_box.end)
 
     def _is_listening(self) -> bool:
-        return (self.isVisible() or self.is_on) and not self.reason()
+        return self._is_wanted() and not self.reason()
 
     def _on_toggled(self, is_on: bool) -> None:
         if is_on:
@@ -264,8 +264,8 @@ class AttentionWidget(AttentionForm):
         self.query_list.set_pins((a.number, a.colour, a.words) for a in asks.pins)
         can = asks.current is not None
         self.query_list.set_askable(can_pin=can, can_reset=can)
-        is_seen = self.isVisible() or self.is_on  # it may be behind another dock
-        if not is_seen or not self._make_requests():
+        if not self._is_wanted() or not self._make_requests():
+            self._view.stop()
             self.say(self._failed)
             return
         job = self._job()

@@ -135,6 +135,7 @@ class CompareWidget(Dock):
         work.ortho_closed.connect(self._on_ortho_closed)
         work.stage.changed.connect(self._on_stage_changed)
         work.stage.said.connect(self.say)
+        work.stage.taken.connect(self._end_two)
         work.differences.made.connect(self._on_difference_made)
         work.differences.said.connect(self.say)
         two.said.connect(self.say)
