@@ -92,5 +92,5 @@ def _compact_combo(parent: QWidget) -> QComboBox:
     combo = QComboBox(parent)
     policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     combo.setSizeAdjustPolicy(policy)
-    combo.setMinimumContentsLength(8)
+    combo.setMinimumContentsLength(5)
     return combo
