@@ -150,6 +150,16 @@ def test_a_mask_stays_visible_over_the_picture(dock, viewer, qtbot):
     assert viewer.layers[-1] == mask
 
 
+def test_a_mask_that_lies_under_images_stays_visible_too(dock, viewer, qtbot):
+    mask = viewer.add_labels(np.ones((6, 40, 36), int), name="mask")
+    viewer.layers.move(viewer.layers.index(mask), 1)
+    press_mode(dock, Mode.SWIPE, qtbot)
+    assert viewer.layers.index(mask) > viewer.layers.index(dock.work.two.layer)
+    dock.restore_button.click()
+    calm(dock, qtbot)
+    assert viewer.layers[1] == mask
+
+
 def test_the_key_flickers_by_hand(dock, viewer, qtbot):
     dock.work.key_pressed.emit()
     qtbot.waitUntil(lambda: dock.work.two.layer is not None)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from ._composite import Checkerboard, Composite, Curtain, Pattern, Whole
@@ -192,12 +192,11 @@ class TwoInOne(QObject):
         self.started.emit()
 
     def _put_under_labels(self, layer: Image) -> None:
-        """Move the picture right above the images, so that masks stay visible."""
+        """Move the picture under all labels, so that masks stay visible."""
         layers = self._viewer.layers
-        images = [
-            i for i, x in enumerate(layers) if isinstance(x, Image) and x != layer
-        ]
-        layers.move(layers.index(layer), max(images) + 1)
+        masks = [i for i, x in enumerate(layers) if isinstance(x, Labels)]
+        if masks:
+            layers.move(layers.index(layer), min(masks))
 
     def _on_errored(self, error: Exception) -> None:
         self._worker = None
