@@ -128,6 +128,27 @@ def test_numbers_are_right_in_every_region(scene):
     assert "121 voxels" in " ".join(comparison.remarks)
 
 
+@pytest.mark.parametrize(("plane", "axis"), [("axial", 0), ("coronal", 1)])
+def test_only_slices_that_were_made_are_compared(viewer, image, plane, axis):
+    made = made_from(image, 5)
+    blank = np.moveaxis(made.data[0], axis, 0)
+    blank[:3] = blank[8:] = 0
+    span = {"first": 3, "last": 7, "number": 5}
+    made.metadata["provenance"].update(plane=plane, slices=span)
+    add(viewer, image)
+    add(viewer, made, name="part")
+
+    _, comparison = exhaust(compare(task(viewer)))
+    _, curves = exhaust(profiles(comparison, "whole image", "mae", plane))
+
+    whole = comparison.rows[0]
+    assert whole.values["mae"] == pytest.approx(5, rel=1e-4)
+    assert whole.n_voxels == 5 * 14 * 16 * 18 / image.shape[axis]
+    remark = f"part: only {plane} slices 3 to 7 were made and are compared."
+    assert remark in comparison.remarks
+    assert np.flatnonzero(np.isfinite(curves["part"])).tolist() == [3, 4, 5, 6, 7]
+
+
 def test_the_window_is_that_of_the_scaling(scene):
     _, comparison = exhaust(compare(task(scene, Scaling("window", (20.0, 60.0)))))
     assert comparison.declaration.data_range == 40

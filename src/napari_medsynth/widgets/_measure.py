@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from napari.layers import Labels
 
+from napari_medsynth.io.geometry import same_grid
 from napari_medsynth.io.layer_data import ATTRIBUTES, volume_from_layer_data
 
 from ._layers import layer_modality
@@ -138,11 +139,14 @@ def compare(task: Task) -> Generator[tuple[int, int], None, Comparison]:
     declaration = declare(truth, *task.scaling)
     made = {name: make() for name, make in task.made.items()}
     rows: list[Measured] = []
+    partly: list[str] = []
     for number, (name, volume) in enumerate(made.items()):
-        steps = measure(volume, truth, regions, declaration, model=name)
+        inside, remark = _where_made(volume, truth, regions)
+        steps = measure(volume, truth, inside, declaration, model=name)
         rows += yield from _as_part(steps, number, len(made))
+        partly += [f"{name}: {remark}"] if remark else []
     sources = {name: make() for name, make in task.sources.items()}
-    remarks = tuple(remarks_of(rows))
+    remarks = (*partly, *remarks_of(rows))
     return Comparison(truth, made, sources, regions, declaration, tuple(rows), remarks)
 
 
@@ -168,15 +172,40 @@ def profiles(
     curves = {}
     for name, volume in comparison.made.items():
         yield
+        (where,), _ = _where_made(volume, comparison.truth, (inside,))
         curves[name] = slice_profile(
             volume,
             comparison.truth,
-            inside,
+            where,
             comparison.declaration,
             metric=metric,
             plane=plane,
         )
     return curves
+
+
+def _where_made(
+    volume: Volume, truth: Volume, regions: tuple[Region, ...]
+) -> tuple[tuple[Region, ...], str]:
+    """Leave out slices that were not synthesised, and say so.
+
+    They hold background: compared with the real image, they would hide how good or bad
+    those are that were made. A synthesis on another grid is compared as a whole.
+    """
+    made_by = volume.metadata.get("provenance") or {}
+    span, plane = made_by.get("slices") or {}, made_by.get("plane")
+    if plane not in PLANES or not same_grid(volume, truth):
+        return regions, ""
+    axis = PLANES.index(plane)
+    first, last = span.get("first", 0), span.get("last", 0)
+    n_slices = truth.data.shape[axis + 1]
+    if span.get("number") != last - first + 1 or span["number"] >= n_slices:
+        return regions, ""
+    shown = np.zeros(n_slices, dtype=bool)
+    shown[first : last + 1] = True
+    shown = shown.reshape([-1 if i == axis else 1 for i in range(3)])
+    remark = f"only {plane} slices {first} to {last} were made and are compared."
+    return tuple(replace(r, mask=r.mask & shown) for r in regions), remark
 
 
 def _later(layer: Layer, direction: Any = None) -> VolumeOf:
