@@ -196,6 +196,21 @@ def test_maps_are_weight_times_scan_and_follow(box, viewer, chooser, session, qt
     assert not trust_layers(viewer)
 
 
+def test_a_map_hides_other_maps_and_leaves_images(box, viewer, qtbot):
+    old = [
+        viewer.add_image(
+            np.zeros((3, 4, 5)), metadata={"medsynth": {"role": role}}, name=role
+        )
+        for role in ("difference", "attention", "trust")
+    ]
+    settle(box, qtbot)
+    images = [layer for layer in viewer.layers if layer not in old and layer.visible]
+    box.form.map_button.click()
+    settle(box, qtbot)
+    assert not any(layer.visible for layer in old)
+    assert images and all(layer.visible for layer in images)
+
+
 def test_another_kind_of_map_has_its_own_name(box, viewer, qtbot):
     settle(box, qtbot)
     box.form.map_button.click()

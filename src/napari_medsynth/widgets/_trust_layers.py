@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject
 from napari_medsynth.io.geometry import layer_metadata
 
 from ._layers import unique_name
-from ._roles import Role
+from ._roles import Role, facts
 from ._turns import Turns
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Maps = Mapping[tuple[str, str], TrustMap]
 
 _OPACITY = 0.8
+_MAPS = (Role.DIFFERENCE.value, Role.ATTENTION.value, Role.TRUST.value)
 _OF_OURS = ("trust", "source", "target")  # what the map is of what
 
 
@@ -36,6 +37,8 @@ def signed_colormap() -> Colormap:
 
 def add_map(viewer: Viewer, map_: TrustMap, *, is_visible: bool = True) -> Image:
     """Add a map as a layer; what is selected stays selected."""
+    if is_visible:
+        hide_maps(viewer)
     kept = set(viewer.layers.selection)
     layer: Image = viewer.add_image(
         map_.volume.data[0].copy(),  # `SliceMaps` writes into it
@@ -51,6 +54,13 @@ def add_map(viewer: Viewer, map_: TrustMap, *, is_visible: bool = True) -> Image
     if kept:
         viewer.layers.selection = kept
     return layer
+
+
+def hide_maps(viewer: Viewer) -> None:
+    """Hide differences and earlier maps: two over each other would look like one."""
+    for layer in viewer.layers:
+        if layer.visible and facts(layer).get("role") in _MAPS:
+            layer.visible = False
 
 
 class SliceMaps(QObject):

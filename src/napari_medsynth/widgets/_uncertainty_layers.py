@@ -15,6 +15,7 @@ from napari_medsynth.io.geometry import layer_metadata
 
 from ._layers import unique_name
 from ._roles import Role
+from ._trust_layers import hide_maps
 from ._trust_words import made_by
 from ._turns import Turns, single_shot
 
@@ -78,7 +79,8 @@ class UncertaintyLayers(QObject):
         if maps is not self._maps:
             self._turns.stop()
             for layer in self._layers.values():
-                layer.visible = False  # two spreads over each other would look like one
+                layer.visible = False  # means too
+            hide_maps(self._viewer)
             self._layers, self._asked = {}, set()
         self._request, self._maps, self._facts = request, maps, facts
 
