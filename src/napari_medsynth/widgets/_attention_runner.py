@@ -8,12 +8,10 @@ from qtpy.QtCore import QObject, Signal
 
 from ._attention_jobs import Job, Picture, draw, draw_all
 from ._attention_session import Session
-from ._worker import Slots, start_worker, tell_error
+from ._worker import Slots, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
     from napari.qt.threading import GeneratorWorker
-
-_SIGNALS = ("yielded", "returned", "errored", "finished")
 
 
 class NewestWins(QObject):
@@ -55,7 +53,7 @@ class NewestWins(QObject):
     def abandon(self) -> None:
         """Stop for good; nobody listens any more."""
         self._next = None
-        _abandon(self._worker)
+        let_go(self._worker)
         self._worker = None
 
     def _start(self) -> None:
@@ -128,7 +126,7 @@ class AllSlices(QObject):
 
     def abandon(self) -> None:
         """Stop for good; nobody listens any more."""
-        _abandon(self._worker)
+        let_go(self._worker)
         self._worker = None
 
     def _on_yielded(self, step: tuple[int, int]) -> None:
@@ -144,10 +142,3 @@ class AllSlices(QObject):
     def _on_finished(self) -> None:
         self._worker = None
         self.ended.emit(self._outcome)
-
-
-def _abandon(worker: GeneratorWorker | None) -> None:
-    if worker is not None:
-        for name in _SIGNALS:
-            getattr(worker, name).disconnect()
-        worker.quit()
