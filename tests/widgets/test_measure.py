@@ -129,7 +129,7 @@ def test_numbers_are_right_in_every_region(scene):
 
 
 @pytest.mark.parametrize(("plane", "axis"), [("axial", 0), ("coronal", 1)])
-def test_only_slices_that_were_made_are_compared(viewer, image, plane, axis):
+def test_only_slices_that_were_made_are_compared(viewer, image, tmp_path, plane, axis):
     made = made_from(image, 5)
     blank = np.moveaxis(made.data[0], axis, 0)
     blank[:3] = blank[8:] = 0
@@ -146,6 +146,8 @@ def test_only_slices_that_were_made_are_compared(viewer, image, plane, axis):
     assert whole.n_voxels == 5 * 14 * 16 * 18 / image.shape[axis]
     remark = f"part: only {plane} slices 3 to 7 were made and are compared."
     assert remark in comparison.remarks
+    _, page = exhaust(save_report(comparison, tmp_path / "r.html", plane, None))
+    assert remark in page.read_text(encoding="utf-8")
     assert np.flatnonzero(np.isfinite(curves["part"])).tolist() == [3, 4, 5, 6, 7]
 
 

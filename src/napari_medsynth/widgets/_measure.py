@@ -139,14 +139,14 @@ def compare(task: Task) -> Generator[tuple[int, int], None, Comparison]:
     declaration = declare(truth, *task.scaling)
     made = {name: make() for name, make in task.made.items()}
     rows: list[Measured] = []
-    partly: list[str] = []
     for number, (name, volume) in enumerate(made.items()):
         inside, remark = _where_made(volume, truth, regions)
         steps = measure(volume, truth, inside, declaration, model=name)
-        rows += yield from _as_part(steps, number, len(made))
-        partly += [f"{name}: {remark}"] if remark else []
+        measured = yield from _as_part(steps, number, len(made))
+        note = (f"{name}: {remark}",) if remark else ()
+        rows += [replace(row, notes=(*note, *row.notes)) for row in measured]
     sources = {name: make() for name, make in task.sources.items()}
-    remarks = (*partly, *remarks_of(rows))
+    remarks = tuple(remarks_of(rows))
     return Comparison(truth, made, sources, regions, declaration, tuple(rows), remarks)
 
 
