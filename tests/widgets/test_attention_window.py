@@ -75,7 +75,9 @@ def test_shift_click_asks_in_any_cell(window, qtbot):
         click(canvas, place(canvas, cell, 2, 0.6, 0.45))
         wait(qtbot, dock)
         asked.append(dock._asks.current.places[0])
-    np.testing.assert_allclose(*asked, atol=0.5)  # the same place in both cells
+    np.testing.assert_allclose(
+        *asked, atol=1
+    )  # the same place, to a pixel of the screen
     picture = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
     green = (picture[..., 1] > 200) & (picture[..., 0] < 120) & (picture[..., 2] < 120)
     half = picture.shape[1] // 2

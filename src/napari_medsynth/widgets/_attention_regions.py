@@ -50,7 +50,7 @@ def ask_of_layer(layer: Layer, request: Request, point: NDArray[np.float64]) -> 
             f"{layer.name!r} marks nothing on this slice: mark something here, or go "
             "to a slice where it does."
         )
-    return ask.moved_to(point, request.axis)
+    return ask.moved_to(point.tolist(), request.axis)
 
 
 def _points(

@@ -77,11 +77,9 @@ class MapLookBox(QWidget):
 
     def look(self) -> MapLook:
         """Give what is chosen."""
-        return MapLook(
-            colormap=self.colormap_combo.currentText(),
-            **{name: slider.value() for name, slider in self._sliders.items()},
-            **{name: box.isChecked() for name, box in self._boxes.items()},
-        )
+        chosen: dict[str, Any] = {n: s.value() for n, s in self._sliders.items()}
+        chosen |= {name: box.isChecked() for name, box in self._boxes.items()}
+        return MapLook(colormap=self.colormap_combo.currentText(), **chosen)
 
     def to_json(self) -> dict[str, Any]:
         """Give what is worth remembering until the next session."""

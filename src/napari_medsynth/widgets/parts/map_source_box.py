@@ -134,7 +134,9 @@ class MapSourceBox(QWidget):
         """Choose remembered values; what is unknown or damaged changes nothing."""
         now = self.source()
         kinds = {name: type(value) for name, value in asdict(now).items()}
-        known = {k: values.get(k) for k in kinds if type(values.get(k)) is kinds[k]}
+        known: dict[str, Any] = {
+            k: values[k] for k in kinds if type(values.get(k)) is kinds[k]
+        }
         self._remembered = str(known.get("block", ""))  # its model may yet be shown
         is_reverse = values.get("is_reverse")
         self.choose(
