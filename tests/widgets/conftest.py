@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.qt.threading import GeneratorWorker
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.engine.progress import Progress, Result
@@ -40,6 +42,8 @@ def nothing_stays(qapp, tmp_path, monkeypatch):
     monkeypatch.setenv("MEDSYNTH_HOME", str(tmp_path / "home"))
     before = set(QApplication.topLevelWidgets())
     yield
+    if QApplication.keyboardModifiers():  # a click with Shift leaves it pressed
+        QTest.mouseClick(QWidget(), Qt.MouseButton.LeftButton)
     GeneratorWorker.await_workers(msecs=10_000)
     for _ in range(3):
         QApplication.sendPostedEvents(None, 52)  # DeferredDelete
