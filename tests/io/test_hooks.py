@@ -140,3 +140,33 @@ def test_contrast_limits_of_ct_and_of_a_constant(volume):
     assert contrast_limits(flat) == (7, 8)
     nothing = replace(volume, data=np.full_like(volume.data, np.nan))
     assert contrast_limits(nothing) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "top", "kind"),
+    [
+        ("lesion_mask", 1.0, "labels"),
+        ("sub-1_dseg", 3.0, "labels"),
+        ("T1", 3.0, "image"),
+        ("lesion_mask", 0.5, "image"),
+        ("masked_T1", 3.0, "image"),
+    ],
+)
+def test_masks_by_name_and_content_become_labels(
+    name, top, kind, tmp_path, volume, shown
+):
+    data = np.zeros_like(volume.data)
+    data[:, 2:4, 10:20, 8:18] = 1.0
+    data[:, 3, 12:15, 9:12] = top
+    path = tmp_path / f"{name}.nii.gz"
+    write_volume(replace(volume, data=data, modality="", name=name), path)
+
+    ((opened, options, found),) = get_reader(str(path))(str(path))
+
+    assert found == kind
+    np.testing.assert_array_equal(opened, data[0])
+    assert tuple(options["translate"]) == pytest.approx(volume.origin)
+    if kind == "labels":
+        assert opened.dtype == np.int32
+        assert "contrast_limits" not in options
+        assert shown == []

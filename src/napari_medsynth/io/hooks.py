@@ -14,7 +14,7 @@ from napari_medsynth.errors import VolumeError
 
 from .dicom_scan import is_dicom, series_uid
 from .geometry import layer_tuple
-from .read import read_volumes, reader_of
+from .read import NO_SCAN, read_volumes, reader_of
 
 if TYPE_CHECKING:
     from .volume import Volume
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 500
 _SAMPLED = 1_000_000
+_MOST_LABELS = 2**24  # float32 holds no larger ones
 
 
 def get_reader(path: Paths) -> Callable[[Paths], Layers] | None:
@@ -38,7 +39,10 @@ def get_reader(path: Paths) -> Callable[[Paths], Layers] | None:
 
 
 def read_layers(path: Paths) -> Layers:
-    """Read one or several paths into napari image layers, and show what was odd.
+    """Read one or several paths into napari layers, and show what was odd.
+
+    Files named as masks or segmentations become labels if they hold whole numbers, all
+    others images.
 
     Raises
     ------
@@ -49,12 +53,23 @@ def read_layers(path: Paths) -> Layers:
     volumes = _without_repeats(
         [v for p in _once_per_series(paths) for v in read_volumes(p)]
     )
-    sentences = dict.fromkeys(s for v in volumes for s in v.warnings)
+    labels = {id(v) for v in volumes if _is_labels(v)}
+    sentences = dict.fromkeys(
+        s
+        for v in volumes
+        for s in v.warnings
+        if not (id(v) in labels and "looks like a" in s)  # as it should
+    )
     if sentences:
         from napari.utils.notifications import show_warning
 
         show_warning("\n".join(sentences))
-    return [layer_tuple(v, contrast_limits=contrast_limits(v)) for v in volumes]
+    return [
+        _labels_tuple(v)
+        if id(v) in labels
+        else layer_tuple(v, contrast_limits=contrast_limits(v))
+        for v in volumes
+    ]
 
 
 def contrast_limits(volume: Volume) -> tuple[float, float]:
@@ -74,6 +89,20 @@ def contrast_limits(volume: Volume) -> tuple[float, float]:
     if high <= low:
         low, high = float(finite.min()), float(finite.max())
     return (low, high) if high > low else (low, low + 1.0)
+
+
+def _is_labels(volume: Volume) -> bool:
+    """Tell whether a file is named as a mask and holds numbers of regions."""
+    data = volume.data
+    if len(data) > 1 or not NO_SCAN.search(volume.name):
+        return False
+    low, high = float(data.min()), float(data.max())  # NaN fails what follows
+    return low >= 0 and high < _MOST_LABELS and bool((data == np.rint(data)).all())
+
+
+def _labels_tuple(volume: Volume) -> tuple[Any, dict[str, Any], str]:
+    data, options, _ = layer_tuple(volume)
+    return data.astype(np.int32), options, "labels"
 
 
 def _is_readable(path: Path) -> bool:

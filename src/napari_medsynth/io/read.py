@@ -49,7 +49,7 @@ READERS: dict[str, Reader] = {
 }
 # Kinds that a folder is searched for; pictures in a folder are mostly screenshots.
 _VOLUME_READERS = (read_nifti, read_itk, read_mgh)
-_NO_SCAN = re.compile(
+NO_SCAN = re.compile(
     r"(?i)(?<![a-z])(mask|seg|dseg|probseg|labels?\d*|lesion)(?![a-z])"
 )
 _SUBJECT = re.compile(r"sub-([A-Za-z0-9]+)")
@@ -191,7 +191,7 @@ def _read_folder(folder: Path) -> list[Volume]:
         except VolumeError as err:
             problems.append(str(err))
     for path in sorted(others):
-        if _NO_SCAN.search(stem_of(path)):
+        if NO_SCAN.search(stem_of(path)):
             problems.append(f"{path.name} was left out: it is named as a mask.")
             continue
         try:
