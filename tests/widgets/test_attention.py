@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent
@@ -160,11 +162,52 @@ def test_a_caption_says_method_model_and_weights(both, qtbot):
     ask(qtbot, both)
     layer = maps(both)["Tuned"]
     sha = looker_card("tuned").sha256[:6]
-    assert layer.name == f"layer all blocks layer 1, looked at: Tuned ({sha})"
+    assert layer.name == f"layer all blocks layer 1 ({sha})"
+    assert both._viewer.layers[3].name == "Tuned over T1"
     assert layer.name_overlay.visible
     known = layer.metadata["medsynth"]
     assert known["provenance"]["method"] == "layer all blocks layer 1"
     assert known["provenance"]["model"] == "tuned"
+    both.model_list.choose(("tuned",))  # one cell is wide
+    wait(qtbot, both)
+    caption = f"layer all blocks layer 1, looked at: Tuned ({sha})"
+    assert maps(both)["Tuned"].name == caption
+
+
+def test_captions_of_three_cells_are_short_and_small(both, viewer, qtbot):
+    ask(qtbot, both)
+    sizes = [layer.name_overlay.font_size for layer in viewer.layers[:2]]
+    both.pair_box.difference_box.setChecked(True)
+    wait(qtbot, both)
+    names = [layer.name for layer in viewer.layers if layer.visible]
+    title = "Tuned \N{MINUS SIGN} Base"
+    assert names[0::3] == ["Base", "Tuned", title]
+    shas = [looker_card(name).sha256[:6] for name in ("base", "tuned")]
+    method = "layer all blocks layer 1"
+    assert names[1::3] == [*(f"{method} ({sha})" for sha in shas), method]
+    small = [layer.name_overlay.font_size for layer in viewer.layers[:2]]
+    assert all(a < b for a, b in zip(small, sizes, strict=True))
+    both.set_honesty("Base", False, "It looks alike: with random weights, too.")
+    grey = maps(both)["Base"].name
+    assert grey.startswith("not honest: lay") and grey.endswith(f" ({shas[0]})")
+    assert len(grey) <= 33
+    both.pair_box.difference_box.setChecked(False)
+    wait(qtbot, both)
+    assert viewer.layers[0].name == "Base over T1"
+    assert maps(both)["Base"].name == f"not honest: {method} ({shas[0]})"
+    again = [layer.name_overlay.font_size for layer in viewer.layers[:2]]
+    assert again == sizes
+
+
+def test_cells_say_before_and_after_fine_tuning(both, viewer, catalogue, qtbot):
+    ask(qtbot, both)
+    facts = {"parent": catalogue[0].sha256}
+    catalogue[1] = replace(catalogue[1], training=facts)
+    both.refresh_models()
+    both.pair_box.difference_box.setChecked(True)
+    wait(qtbot, both)
+    tops = [layer.name for layer in viewer.layers if layer.visible][0::3]
+    assert tops == ["Base (before)", "Tuned (after)", "after \N{MINUS SIGN} before"]
 
 
 def test_the_reverse_question(both, qtbot):
@@ -278,7 +321,7 @@ def test_a_map_that_is_not_honest_is_grey_with_the_reason(both, qtbot):
     ask(qtbot, both)
     both.set_honesty("Tuned", False, "It looks alike: with random weights, too.")
     assert maps(both)["Tuned"].colormap.name == "clear gray"
-    assert maps(both)["Tuned"].name.startswith("not honest, it looks alike: layer")
+    assert maps(both)["Tuned"].name.startswith("not honest: layer")
     assert maps(both)["Base"].colormap.name == "clear inferno"
     assert "Tuned: not honest, it looks alike" in both.status_label.text()
     both.set_honesty("Tuned", True)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _LINKED = ("contrast_limits", "gamma", "colormap")
 _IN_ONE_ROW, _SPACING = 3, 4  # cells, pixels
+_TOP_SIZES = {False: 9, True: 8}  # of the font; in narrow cells
 
 
 class AttentionCells(QObject):
@@ -89,7 +90,7 @@ class AttentionCells(QObject):
             self._before = Arrangement.of(self._viewer)
         elif is_new:
             self._before.restore(self._viewer)
-        self._maps.keep(keys, plan.asks)
+        self._maps.keep(plan)
         missing = [key for key in keys if key not in self.layers or key in surplus]
         if surplus or missing or is_new or self._turns.is_busy:
             self._turns.stop()
@@ -133,7 +134,7 @@ class AttentionCells(QObject):
         """Take our layers away and show what was shown before."""
         self._turns.stop()
         self._plan, self._is_early = None, False
-        self._maps.keep((), ())
+        self._maps.keep(None)
         self._turns.add([partial(self._remove, list(self.layers)), self._restore])
 
     def _give_back(self) -> None:
@@ -192,9 +193,7 @@ class AttentionCells(QObject):
 
     def _make(self, plan: Plan, cell: str, slot: str | int) -> Layer:
         if slot == ANATOMY:
-            layer = anatomy_layer(plan.anatomy, f"{cell} over {plan.anatomy.name}")
-            set_caption(layer, position="top_left", font_size=9, visible=True)
-            return layer
+            return anatomy_layer(plan.anatomy, plan.top(cell))
         if slot == MARKS:
             return marks_layer(plan.place, f"{cell}: queries")
         return map_layer(plan.place, f"{cell}: attention")
@@ -260,7 +259,16 @@ class AttentionCells(QObject):
         if isinstance(key[1], int):
             is_shown = is_shown and key in self._maps
             self._maps.caption(key[0])
+        elif key[1] == ANATOMY:
+            self._write_top(key, plan)
         set_visible(self._viewer, self.layers[key], is_shown)
+
+    def _write_top(self, key: Key, plan: Plan) -> None:
+        layer, top = self.layers[key], plan.top(key[0])
+        if layer.name != top and not layer.name.startswith(f"{top} ["):  # in use
+            layer.name = top
+        size = _TOP_SIZES[plan.is_narrow]
+        set_caption(layer, position="top_left", font_size=size, visible=True)
 
     def _finish(self) -> None:
         """Show what has come meanwhile, and select what was selected."""

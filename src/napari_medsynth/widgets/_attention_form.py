@@ -11,7 +11,9 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QPushButton, QWidg
 
 from napari_medsynth.catalogue import ModelCard, list_cards
 
-from ._attention_maps import short_of
+from ._attention_captions import short_of, tops_of
+from ._attention_jobs import Job
+from ._attention_plan import Plan
 from ._dock import Dock
 from ._layers import layer_modality
 from ._notice import is_synthetic
@@ -23,7 +25,7 @@ from .parts.modality_table import ModalityTable, is_candidate
 from .parts.model_list import ModelList
 from .parts.options_box import PLANES, RunOptions
 from .parts.pair_box import PairBox
-from .parts.plain import plain_label
+from .parts.plain import plain_label, push_button
 from .parts.query_list import QueryList
 from .parts.run_box import RunBox
 from .parts.state_chip import State
@@ -55,6 +57,10 @@ class AttentionForm(Dock):
         )
         self.status_label = plain_label("What is going on")
         self.model_list = ModelList()
+        self.both_button = push_button(
+            "Befo&re and after",
+            "Tick exactly two: the model before and after it was fine-tuned.",
+        )
         self.modality_table = ModalityTable()
         self.plane_combo, self.anatomy_combo = QComboBox(), QComboBox()
         self.side_box = QCheckBox("Si&de by side, one cell per model")
@@ -65,6 +71,7 @@ class AttentionForm(Dock):
         self._lay_out()
         self.show_button.toggled.connect(self._on_show_toggled)
         self.model_list.ticked.connect(self._on_models_ticked)
+        self.both_button.clicked.connect(self._on_both_clicked)
         self.modality_table.changed.connect(self._on_edited)
         self.plane_combo.currentIndexChanged.connect(self._on_edited)
         self.refresh_models()
@@ -120,6 +127,17 @@ class AttentionForm(Dock):
         if 0 <= index < len(self._images):
             return self._images[index]
         return next(iter(self.modality_table.sources().values()))
+
+    def plan(self, job: Job) -> Plan:
+        """Give the cells that a job fills; it has a request at least."""
+        return Plan(
+            job.cells,
+            job.asks,
+            self.anatomy(),
+            next(iter(job.requests.values())).place,
+            self.side_box.isChecked(),
+            tops_of(job, self.model_list.stages()),
+        )
 
     def options(self) -> RunOptions:
         """Give how the models are to be run."""
@@ -185,6 +203,9 @@ class AttentionForm(Dock):
         policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         self.anatomy_combo.setSizeAdjustPolicy(policy)
         self.anatomy_combo.setMinimumContentsLength(8)
+        self.both_button.setAccessibleName(
+            "Only the model before and after fine-tuning"
+        )
         self.side_box.setChecked(True)
         self.side_box.setToolTip(
             "On: every model has a cell with the anatomy and its map, and your layers "
@@ -204,7 +225,7 @@ class AttentionForm(Dock):
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Pla&ne", self.plane_combo)
         form.addRow("&Under the maps", self.anatomy_combo)
-        self.add_section("Models", self.model_list, self.side_box)
+        self.add_section("Models", self.model_list, self.both_button, self.side_box)
         self.add_section("Images", self.modality_table, places)
         self.add_section("Query", self.query_list)
         self.add_section("Map", self.source_box)
@@ -225,6 +246,7 @@ class AttentionForm(Dock):
 
     def _on_models_ticked(self) -> None:
         """Ask for the images of all ticked models."""
+        self.both_button.setVisible(bool(self.model_list.pair()))
         cards = list(self.model_list.cards().values())
         card = cards[0] if cards else None
         if card is not None:
@@ -233,6 +255,9 @@ class AttentionForm(Dock):
             card = _of(card, tuple(inputs), tuple(outputs))
         self.modality_table.set_card(card)  # says changed
         self._choose_target()
+
+    def _on_both_clicked(self) -> None:
+        self.model_list.choose(self.model_list.pair())
 
     def _choose_target(self) -> None:
         """Have something to paint: what was made already, else what comes last."""

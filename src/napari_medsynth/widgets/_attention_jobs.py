@@ -12,6 +12,7 @@ from napari_medsynth.errors import MedSynthError
 from napari_medsynth.explain.methods import METHODS, MapSource
 
 from ._attention_ask import Ask, pixels_of
+from ._attention_captions import difference_title, made_by, name_of, short_name
 from ._attention_session import load_modules
 from ._layers import over
 from ._torch import load_torch
@@ -90,6 +91,8 @@ class Picture:
         Its colours run from negative to positive.
     is_difference : bool
         It compares two models, and its values are of another kind than theirs.
+    short : str
+        Method and weights, where the model is said above.
     """
 
     cell: str
@@ -99,6 +102,7 @@ class Picture:
     place: Mapping[str, Any]
     is_signed: bool = False
     is_difference: bool = False
+    short: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,11 +140,6 @@ class Recorded:
 
 
 Told = Picture | Failed | Alike | Recorded
-
-
-def difference_title(pair: tuple[str, ...]) -> str:
-    """Name the cell of a difference: the second minus the first."""
-    return f"{pair[1]} \N{MINUS SIGN} {pair[0]}"
 
 
 def draw(session: Session, job: Job) -> Generator[Told | None, None, None]:
@@ -185,7 +184,7 @@ def draw_all(
         prepared, network = session.model(request)
         maker = _Maker(job, ask, request)
         steps = map_volume(
-            prepared, network, maker, range(prepared.n_slices), name=_name(job, ask)
+            prepared, network, maker, range(prepared.n_slices), name=name_of(job, ask)
         )
         try:
             while True:
@@ -193,7 +192,7 @@ def draw_all(
                 done += 1
                 yield done, total
         except StopIteration as end:
-            made[title] = _as_picture(job, title, ask, end.value, _made_by(request))
+            made[title] = _as_picture(job, title, ask, end.value)
     pictures = list(made.values())
     pictures += [p for p in _compare(job, ask, made) if isinstance(p, Picture)]
     return pictures
@@ -222,8 +221,8 @@ def _picture(
 ) -> Picture:
     request = job.requests[title]
     values = _values(job, ask, request, record, network)
-    volume = record.place(values, _name(job, ask))
-    return _as_picture(job, title, ask, volume, record.made_by)
+    volume = record.place(values, name_of(job, ask))
+    return _as_picture(job, title, ask, volume)
 
 
 def _values(
@@ -258,14 +257,13 @@ def _compare(
         title = difference_title(job.pair)
         request = job.requests[job.pair[0]]
         place = over(changed, request.reference, request.place)
-        caption = f"{_name(job, ask)}: {title}"
+        caption = f"{name_of(job, ask)}: {title}"
         flags = {"is_signed": True, "is_difference": True}
-        yield Picture(title, ask.number, caption, changed, place, **flags)
+        short = short_name(job)
+        yield Picture(title, ask.number, caption, changed, place, short=short, **flags)
 
 
-def _as_picture(
-    job: Job, title: str, ask: Ask, volume: Volume, made_by: str
-) -> Picture:
+def _as_picture(job: Job, title: str, ask: Ask, volume: Volume) -> Picture:
     request = job.requests[title]
     known = dict(volume.metadata)
     asked = [] if ask.is_whole else ask.middle.round(2).tolist()
@@ -275,10 +273,11 @@ def _as_picture(
     return Picture(
         title,
         ask.number,
-        f"{_name(job, ask)}: {made_by}",
+        f"{name_of(job, ask)}: {made_by(request.card)}",
         volume,
         over(volume, request.reference, request.place),
         _is_signed(job),
+        short=short_name(job, request.card.sha256),
     )
 
 
@@ -286,14 +285,3 @@ def _is_signed(job: Job) -> bool:
     """Tell whether values below 0 mean something: not in a sum over all sources."""
     is_sum = job.source.method in SOURCE_METHODS and not job.modality
     return METHODS[job.source.method].is_signed and not is_sum
-
-
-def _name(job: Job, ask: Ask) -> str:
-    if ask.is_whole:
-        return f"{job.source.title}, whole slice"
-    return f"{job.source.title}, {'what used it' if job.is_reverse else 'looked at'}"
-
-
-def _made_by(request: Request) -> str:
-    card = request.card
-    return f"{card.title} ({card.sha256[:6]})" if card.sha256 else card.title

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._arrangement import set_caption
 from ._attention_ask import CURRENT, Ask
+from ._attention_captions import elided, short_of
 from ._attention_layers import dress, fill, top_of
 from .parts.map_look_box import MapLook
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from ._attention_jobs import Picture
+    from ._attention_plan import Plan
 
-_CAPTION = {"position": "bottom_left", "font_size": 8}
+_LONGEST = 33  # characters that fit into a third of the canvas
+_SIZES = {False: 8, True: 7}  # of the font; in narrow cells
 
 Key = tuple[str, str | int]  # cell; "anatomy", "marks" or the number of an ask
 
@@ -37,6 +40,7 @@ class Maps:
         self._asks: dict[int, Ask] = {}
         self._grey: dict[str, str] = {}
         self._look = MapLook()
+        self._plan: Plan | None = None
 
     def __contains__(self, key: object) -> bool:
         return key in self._pictures
@@ -56,10 +60,14 @@ class Maps:
             self._name(key)
             self.dress(self._pictures[key].number)
 
-    def keep(self, keys: Collection[Key], asks: Collection[Ask]) -> None:
-        """Forget the pictures of other layers, and draw in the colours of `asks`."""
+    def keep(self, plan: Plan | None) -> None:
+        """Forget the pictures of layers that are not in `plan`; draw the others so."""
+        keys = plan.slots() if plan else []
+        self._plan = plan
         self._pictures = {k: p for k, p in self._pictures.items() if k in keys}
-        self._asks = {ask.number: ask for ask in asks}
+        self._asks = {ask.number: ask for ask in plan.asks} if plan else {}
+        for key in self._pictures:
+            self._name(key)
         self.dress()
 
     def forget(self, key: Key) -> None:
@@ -85,8 +93,9 @@ class Maps:
         """Write the name of one map into its cell: the current, or the first pin."""
         keys = [key for key in self._pictures if key[0] == cell and key in self._layers]
         lowest = min(keys, key=lambda key: self._pictures[key].number, default=None)
+        look = {"position": "bottom_left", "font_size": _SIZES[self._is_narrow()]}
         for key in keys:
-            set_caption(self._layers[key], **_CAPTION, visible=key == lowest)
+            set_caption(self._layers[key], **look, visible=key == lowest)
 
     def dress(self, number: int | None = None) -> None:
         """Colour the maps of one ask, or all; the range of one concerns its fellows."""
@@ -116,22 +125,22 @@ class Maps:
         """Cells whose values are of another kind: differences."""
         return {p.cell for p in self._pictures.values() if p.is_difference}
 
+    def _is_narrow(self) -> bool:
+        return self._plan is not None and self._plan.is_narrow
+
     def _name(self, key: Key) -> None:
         if key not in self._layers:
             return
         picture = self._pictures[key]
-        name = picture.caption
+        has_top = self._plan is not None and self._plan.has_tops
+        name = (has_top and picture.short) or picture.caption
         name += f", pin {picture.number}" if picture.number != CURRENT else ""
         if picture.cell in self._grey:  # first: a narrow cell cuts off the end
-            name = f"not honest, {self._grey[picture.cell]}: {name}"
+            why = "" if has_top else f", {self._grey[picture.cell]}"
+            name = f"not honest{why}: {name}"
+        name = elided(name, _LONGEST) if self._is_narrow() else name
         if self._layers[key].name != name:
             self._layers[key].name = name
-
-
-def short_of(reason: str) -> str:
-    """Give what a reason begins with, before a colon, for a caption."""
-    short = reason.partition(":")[0].rstrip(".")
-    return short[:1].lower() + short[1:]
 
 
 def _are_same(a: Picture, b: Picture) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ._attention_ask import Ask
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 ANATOMY, MARKS = "anatomy", "marks"
+_NARROW = 3  # cells; as many share the width
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,8 @@ class Plan:
         Arguments of ``add_image`` for its grid.
     is_side_by_side : bool
         False: no cells; the maps lie over the layers of the user, the first is shown.
+    tops : mapping
+        What stands at the top of a cell, if not its title.
     """
 
     cells: tuple[str, ...]
@@ -38,6 +41,22 @@ class Plan:
     anatomy: Image
     place: Mapping[str, Any]
     is_side_by_side: bool
+    tops: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_tops(self) -> bool:
+        """Whether the models stand at the top of the cells: not in the maps' names."""
+        return self.is_side_by_side and len(self.cells) > 1
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether cells are so narrow that captions must be short and small."""
+        return self.is_side_by_side and len(self.cells) >= _NARROW
+
+    def top(self, cell: str) -> str:
+        """Give what stands at the top of a cell."""
+        top = self.tops.get(cell, cell)
+        return top if self.is_narrow else f"{top} over {self.anatomy.name}"
 
     def slots(self) -> list[Key]:
         """Give the keys of all layers, in the order of napari's list of layers."""

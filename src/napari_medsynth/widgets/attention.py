@@ -19,7 +19,6 @@ from ._attention_charts import AttentionCharts
 from ._attention_form import AttentionForm
 from ._attention_jobs import Alike, Failed, Job, Picture, Recorded
 from ._attention_pins import Asks
-from ._attention_plan import Plan
 from ._attention_regions import ask_of_layer, is_region
 from ._attention_view import AttentionView
 from ._roles import facts
@@ -273,11 +272,8 @@ class AttentionWidget(AttentionForm):
         if not self.is_on:
             self._view.runner.ask(job)
             return
-        place = next(iter(self._requests.values())).place
-        is_side_by_side = self.side_box.isChecked()
-        plan = Plan(job.cells, job.asks, self.anatomy(), place, is_side_by_side)
         self._view.cells.set_look(self.look_box.look())
-        self._view.draw(plan, job)
+        self._view.draw(self.plan(job), job)
 
     def _on_told(self, told: object) -> None:
         if isinstance(told, Recorded):

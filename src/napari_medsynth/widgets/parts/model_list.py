@@ -11,12 +11,16 @@ from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from napari_medsynth.catalogue import ModelCard
 
+from .tuned_pairs import base_of, in_order, pair_of, stages_of
+
 _ROWS = 4  # shown without scrolling
 _GREY = QColor(128, 128, 128)  # readable on dark and on light themes
 
 
 class ModelList(QListWidget):
     """Models with a check box each; an honest word beside those that failed a test.
+
+    A tuned model stands below its base, and both say which is before, which after.
 
     ``ticked`` is emitted when models were ticked or unticked.
     """
@@ -27,6 +31,7 @@ class ModelList(QListWidget):
         super().__init__(parent)
         self._cards: dict[str, ModelCard] = {}  # by title
         self._reasons: dict[str, str] = {}
+        self._stages: dict[str, str] = {}
         self.setAccessibleName("Models to compare")
         self.setToolTip(
             "Tick the models to show side by side, for example one before and after "
@@ -37,9 +42,9 @@ class ModelList(QListWidget):
 
     def set_cards(self, cards: Iterable[ModelCard]) -> None:
         """Offer `cards`; those that were ticked stay so, the first is if none was."""
-        listed = list(cards)
         chosen = {card.id for card in self.cards().values()}
-        self._cards = titles_of(listed)
+        self._cards = titles_of(in_order(cards))
+        self._stages = stages_of(self._cards)
         self._reasons = {}
         with QSignalBlocker(self):
             self.clear()
@@ -55,6 +60,15 @@ class ModelList(QListWidget):
             for item, title in self._titled()
             if item.checkState() is Qt.CheckState.Checked
         }
+
+    def stages(self) -> dict[str, str]:
+        """Give which of the ticked models is "before", which "after" fine-tuning."""
+        return stages_of(self.cards())
+
+    def pair(self) -> tuple[str, ...]:
+        """Give the ids of the base and the tuned model of a ticked one; or ()."""
+        found = pair_of(self.cards().values(), self._cards.values())
+        return tuple(card.id for card in found)
 
     def choose(self, ids: Collection[str]) -> None:
         """Tick the models with these ids; unknown ones change nothing."""
@@ -98,10 +112,13 @@ class ModelList(QListWidget):
 
     def _describe(self, item: QListWidgetItem, title: str) -> None:
         card, reason = self._cards[title], self._reasons.get(title)
-        shown = title if reason is None else f"{title} \N{EM DASH} not honest"
-        item.setText(shown)
+        stage = self._stages.get(title, "")
+        words = [title, stage, "" if reason is None else "not honest"]
+        item.setText(" \N{EM DASH} ".join(filter(None, words)))
         weights = f"weights {card.sha256[:12]}" if card.sha256 else "no weights"
-        item.setToolTip(reason or f"{card.id}, {weights}")
+        base = base_of(card, self._cards.values())
+        parent = f", fine-tuned from {base.title or base.id}" if base else ""
+        item.setToolTip(reason or f"{card.id}, {weights}{parent}")
         item.setForeground(QBrush() if reason is None else QBrush(_GREY))
 
     def _tick(self, ids: Collection[str]) -> None:
