@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import tempfile
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import napari
-import numpy as np
 from qtpy.QtWidgets import QScrollArea
 
-from napari_medsynth.catalogue import get_pack, import_pack, write_pack
 from napari_medsynth.explain.methods import MapSource
 from napari_medsynth.widgets._attention_ask import ask_at
 from screenshots import SIZE, spin, take, wait_until
@@ -22,7 +23,7 @@ OTHERS = ("Models", "Images", "Query", "Map", "Two models", "Look", "All slices"
 
 def play() -> None:
     """Ask two models about the sample study, and test what they answer."""
-    import_disturbed()
+    tune()
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*SIZE)
     viewer.open_sample("napari-medsynth", "brain")
@@ -31,30 +32,25 @@ def play() -> None:
     _, dock = viewer.window.add_plugin_dock_widget("napari-medsynth", "Attention")
     dock.settle()
     spin(2.5)  # the dock looks for models once torch is there
-    dock.model_list.choose(["resvit-starter", "starter-disturbed"])
+    dock.both_button.click()
     dock.pair_box.difference_box.setChecked(True)
     queries(viewer, dock)
     charts(viewer, dock)
     viewer.close()
 
 
-def import_disturbed() -> None:
-    """The starter with noise on its weights, as another model."""
-    pack, rng = get_pack("resvit-starter"), np.random.default_rng(0)
-    weights = {name: disturbed(array, rng) for name, array in pack.weights().items()}
-    card = replace(pack.card, id="starter-disturbed", title="Disturbed", sha256="")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "disturbed.safetensors"
-        write_pack(path, card, weights)
-        import_pack(path)
-
-
-def disturbed(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Give weights with noise of a tenth of their spread."""
-    if array.dtype.kind != "f" or array.ndim < 2:
-        return array
-    noise = 0.1 * array.std() * rng.normal(size=array.shape)
-    return array + noise.astype(array.dtype)
+def tune() -> None:
+    """Fine-tune the starter for a few steps on simulated subjects, and keep it."""
+    learn = {"epochs": 1, "steps_per_epoch": 6, "batch_size": 4, "learning_rate": 5e-4}
+    job = {"id": "starter-site-a", "title": "Starter, site A", "base": "resvit-starter"}
+    job |= {"data": {"folder": "studies"}, "learn": learn}
+    medsynth = str(Path(sys.executable).with_name("medsynth"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "job.json").write_text(json.dumps(job))
+        run = partial(subprocess.run, check=True, cwd=folder)
+        run([medsynth, "sample", "studies", "--subjects", "3"])
+        run([medsynth, "finetune", "job.json", "--output", "run", "--keep", "always"])
 
 
 def queries(viewer: napari.Viewer, dock: object) -> None:
