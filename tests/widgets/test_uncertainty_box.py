@@ -11,7 +11,7 @@ from qtpy.QtTest import QTest
 
 from napari_medsynth.trust.calibration import Calibration, save_calibration
 from napari_medsynth.trust.uncertainty import uncertainty
-from napari_medsynth.widgets._attention_requests import Requests
+from napari_medsynth.widgets._requests import Requests
 from napari_medsynth.widgets._roles import Role, facts, shown_layers
 from napari_medsynth.widgets.parts import uncertainty_box
 from napari_medsynth.widgets.parts.options_box import RunOptions

@@ -10,7 +10,7 @@ from torch import nn
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.engine.prepared import prepare_study
 from napari_medsynth.engine.slice_network import SliceNetwork
-from napari_medsynth.widgets._attention_session import Session
+from napari_medsynth.widgets._session import Session
 
 CONTRASTS = ("T1", "T2", "PD", "FLAIR")
 WEIGHTS = {"T1": 0.5, "T2": 0.25, "PD": 0.0, "FLAIR": 0.1}

@@ -13,8 +13,8 @@ from napari_medsynth.explain.methods import METHODS, MapSource
 
 from ._attention_ask import Ask, pixels_of
 from ._attention_captions import difference_title, made_by, name_of, short_name
-from ._attention_session import load_modules
 from ._layers import over
+from ._session import load_modules
 from ._torch import load_torch
 from .parts.map_source_box import SOURCE_METHODS
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from napari_medsynth.explain.record import SliceRecord
     from napari_medsynth.io import Volume
 
-    from ._attention_session import Session
     from ._request import Request
+    from ._session import Session
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from ._attention_jobs import Job, Picture, draw, draw_all
-from ._attention_session import Session
+from ._session import Session
 from ._worker import Slots, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:

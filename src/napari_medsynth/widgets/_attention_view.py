@@ -18,11 +18,11 @@ from ._attention_ask import Ask
 from ._attention_cells import AttentionCells
 from ._attention_layers import dress, top_of
 from ._attention_mouse import QueryMouse
-from ._attention_requests import Requests
 from ._attention_runner import AllSlices, NewestWins
-from ._attention_session import Session
 from ._layers import unique_name
+from ._requests import Requests
 from ._roles import Role
+from ._session import Session
 from ._turns import Turns
 
 if TYPE_CHECKING:

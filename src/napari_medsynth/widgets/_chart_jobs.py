@@ -10,8 +10,8 @@ from ._torch import load_torch
 if TYPE_CHECKING:
     from napari_medsynth.explain import HeadStatistic, PathStrength, SliceRecord
 
-    from ._attention_session import Session
     from ._request import Request
+    from ._session import Session
 
     Heads = tuple[SliceRecord, tuple[HeadStatistic, ...]]
     Paths = tuple[Request, int, tuple[PathStrength, ...]]

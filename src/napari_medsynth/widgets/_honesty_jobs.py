@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_medsynth.explain import Honesty
 
     from ._attention_jobs import Job
-    from ._attention_session import Session
+    from ._session import Session
 
 LIKE_RANDOM, NOT_USED = "like random weights", "not what the model uses"
 

@@ -12,7 +12,7 @@ from ._work import Work
 
 if TYPE_CHECKING:
     from ._attention_jobs import Job
-    from ._attention_session import Session
+    from ._session import Session
     from .parts.honesty_box import HonestyBox
 
 _DONE = "Tested: a map that is not honest is grey."

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from napari_medsynth.explain import PathStrength
 
-    from ._attention_session import Session
     from ._chart_jobs import AllPaths, Paths
     from ._request import Request
+    from ._session import Session
     from .parts.path_chart import PathChart
     from .parts.section import Section
 

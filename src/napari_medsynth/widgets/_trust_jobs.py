@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from napari_medsynth.trust.consistency import Consistency
     from napari_medsynth.trust.one_slice import Tally
 
-    from ._attention_session import Session
     from ._request import Request
+    from ._session import Session
 
 _TOP = 99.5  # percentile of the magnitudes that gets full colour
 _EVERY = 7  # of the voxels are enough to find it

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
-from ._attention_requests import Requests
-from ._attention_session import Session
+from ._requests import Requests
+from ._session import Session
 from ._turns import single_shot
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from napari_medsynth.engine.slice_network import SliceNetwork
     from napari_medsynth.trust.uncertainty import Uncertainty, UncertaintyStep
 
-    from ._attention_session import Session
     from ._request import Request
+    from ._session import Session
 
 AUGMENTATION, DROPOUT, ENSEMBLE = "augmentation", "dropout", "ensemble"
 

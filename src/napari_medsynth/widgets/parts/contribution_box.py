@@ -11,7 +11,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_medsynth.widgets._attention_session import Session
+from napari_medsynth.widgets._session import Session
 from napari_medsynth.widgets._trust_jobs import Contributed, contribute, save_text
 from napari_medsynth.widgets._trust_latest import Latest
 from napari_medsynth.widgets._trust_layers import SliceMaps, add_map

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_medsynth.catalogue import list_cards
 from napari_medsynth.errors import MedSynthError
-from napari_medsynth.widgets._attention_session import Session
+from napari_medsynth.widgets._session import Session
 from napari_medsynth.widgets._turns import single_shot
 from napari_medsynth.widgets._uncertainty_jobs import (
     DROPOUT,
