@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QThreadPool
 from qtpy.QtWidgets import QApplication
 
 from napari_medsynth.engine import slice_network
@@ -367,6 +367,15 @@ def test_all_slices_become_layers_that_stay(both, viewer, qtbot):
 
 def test_all_slices_can_be_cancelled(both, viewer, qtbot):
     both.run_box.run_button.click()
+    both.run_box.cancel_button.click()
+    qtbot.waitUntil(lambda: not both.run_box.is_running, timeout=10_000)
+    assert both.run_box.status_label.text() == "Cancelled."
+    assert not any(x.name.endswith("all slices") for x in viewer.layers)
+
+
+def test_all_slices_that_are_done_already_can_be_cancelled(both, viewer, qtbot):
+    both.run_box.run_button.click()
+    assert QThreadPool.globalInstance().waitForDone(10_000)  # the dock has not heard
     both.run_box.cancel_button.click()
     qtbot.waitUntil(lambda: not both.run_box.is_running, timeout=10_000)
     assert both.run_box.status_label.text() == "Cancelled."

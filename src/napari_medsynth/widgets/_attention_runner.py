@@ -133,6 +133,8 @@ class AllSlices(QObject):
         self.progressed.emit(*step)
 
     def _on_returned(self, pictures: list[Picture]) -> None:
+        if self._worker is not None and self._worker.abort_requested:
+            return  # it was done before it heard of it: cancelled is cancelled
         self._outcome = "Made the maps of all slices; they stay as layers."
         self.made.emit(pictures)
 
