@@ -148,8 +148,10 @@ def test_closing_the_viewer_with_everything_on(window, qtbot):
     viewer, dock, canvas = window
     dock.table.cross_box.setChecked(True)
     QTest.mouseMove(canvas, QPoint(100, 100))
-    viewer.close()
-    qtbot.wait(100)
+    assert dock.table._crosshair.is_shown
+    with qtbot.waitSignal(canvas.destroyed, timeout=5000):
+        viewer.close()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 def _parse(text):

@@ -279,7 +279,10 @@ def test_closing_mid_run_ends_the_work(box, viewer, qtbot):
 def test_a_destroyed_box_leaves_a_working_viewer(viewer, image, qtbot):
     add(viewer, image)
     add_made(viewer, image, 5, "a")
+    events = (viewer.dims.events.current_step, viewer.layers.events)
+    before = [len(event.callbacks) for event in events]
     box = MetricsBox(viewer)
+    assert [len(event.callbacks) for event in events] != before
     box.measure()
     box.deleteLater()
     QApplication.sendPostedEvents(box, QEvent.Type.DeferredDelete)
@@ -287,6 +290,7 @@ def test_a_destroyed_box_leaves_a_working_viewer(viewer, image, qtbot):
     viewer.dims.set_current_step(0, 3)
     add_made(viewer, image, 6, "b")
     qtbot.wait(100)
+    assert [len(event.callbacks) for event in events] == before
 
 
 def test_the_plotted_metric_is_remembered(box, viewer, qtbot):

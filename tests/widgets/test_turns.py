@@ -1,5 +1,6 @@
 """Timers that outlive their widget, or do not."""
 
+import pytest
 from qtpy.QtCore import QCoreApplication, QEvent, QObject
 
 from napari_medsynth.widgets._turns import single_shot, stop
@@ -19,4 +20,6 @@ def test_a_timer_that_qt_has_deleted_is_stopped_already(qapp):
     timer.start()
     parent.deleteLater()
     QCoreApplication.sendPostedEvents(parent, QEvent.Type.DeferredDelete)
+    with pytest.raises(RuntimeError, match="deleted"):
+        timer.stop()
     stop(timer)

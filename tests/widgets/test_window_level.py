@@ -218,8 +218,10 @@ def test_a_difference_stays_symmetric(viewer, image, window_level):
 
 def test_a_removed_layer_is_not_undone(viewer, image, window_level):
     drag(viewer, [(0, 0), (80, 0)])
+    dragged = tuple(image.contrast_limits)
     viewer.layers.remove(image)
     window_level.undo()
+    assert tuple(image.contrast_limits) == dragged != (0, 1000)
 
 
 def test_after_closing_the_mouse_is_naparis_again(viewer, image, window_level):
