@@ -56,3 +56,46 @@ def golden(shared: Path) -> Golden:
     if not folder.is_dir():
         pytest.skip(f"no golden vectors at {folder}")
     return Golden(folder)
+
+
+class ZooGolden:
+    """Golden vectors of a translation, super-resolution or denoising network.
+
+    Attributes
+    ----------
+    meta : mapping
+        Of the folder: gain, input, outputs with their tolerances, parameters.
+    state : dict
+        The recipe's weights under the official keys.
+    arrays : dict
+        Input ``x`` and the official outputs, tensors.
+    """
+
+    def __init__(self, folder: Path, recipe) -> None:
+        self.meta, shapes, arrays = recipe.load_case(folder)
+        weights = recipe.fill(shapes, self.meta["gain"])
+        self.state = {key: torch.from_numpy(weights[key]) for key in shapes}
+        self.arrays = {key: torch.from_numpy(array) for key, array in arrays.items()}
+
+    def check(self, made: torch.Tensor, output: str = "y") -> None:
+        """Compare with the official output to the tolerance of the folder."""
+        expected = self.arrays[output]
+        tolerance = self.meta["outputs"][output]["suggested_atol"]
+        assert made.shape == expected.shape
+        torch.testing.assert_close(made, expected, rtol=0, atol=tolerance)
+
+
+@pytest.fixture(scope="session")
+def zoo_recipe(shared):
+    spec = spec_from_file_location(
+        "zoo_recipe", shared / "golden" / "zoo_recipe" / "recipe.py"
+    )
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def zoo_golden(shared, zoo_recipe):
+    """Give the golden vectors of a folder by its name."""
+    return lambda name: ZooGolden(shared / "golden" / name, zoo_recipe)

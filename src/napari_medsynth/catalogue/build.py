@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_medsynth.errors import CardError
 
+from .adapter import adapt
 from .card import ModelCard
 from .providers import provider_packages
 
@@ -18,6 +19,9 @@ _MODELS = "napari_medsynth.models"
 
 def build_model(card: ModelCard) -> nn.Module:
     """Make the network of `card`, with fresh weights.
+
+    It takes and gives images in [-1, 1] on one grid, whatever its own range, channels
+    and scale are (`adapt`); its keys are its own.
 
     A pack is data from somewhere and must not name code at will: a factory is an
     ``nn.Module`` of ``napari_medsynth.models`` or of an installed provider's package.
@@ -36,11 +40,13 @@ def build_model(card: ModelCard) -> nn.Module:
             "its provider needs an update."
         )
     try:
-        return factory(**card.options)
+        network = factory(**card.options)
     except (TypeError, ValueError) as err:
         raise CardError(
             f"Card {card.id}: {card.factory} does not take its options: {err}."
         ) from err
+    low, high = card.value_range
+    return adapt(network, low=low, high=high, is_rgb=card.is_rgb, scale=card.scale)
 
 
 def _factory_of(card: ModelCard) -> object:

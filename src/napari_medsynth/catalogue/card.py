@@ -75,6 +75,27 @@ class ModelCard:
         Recipe facts: steps, seed, hardware, date, parent weights.
     features : mapping
         What the training scans look like, by modality; see ``prepare/features.py``.
+    value_range : tuple of float
+        What stands for -1 and 1 in the network's own input and output: (0, 255) for
+        EDSR; `build_model` converts, so that all else sees [-1, 1].
+    is_rgb : bool
+        Each image is shown as three equal channels, and three are averaged into one.
+    scale : int
+        The network enlarges both sides by it: it sees every `scale`-th pixel of the
+        input, which is given on the fine grid, each pixel repeated.
+    neighbours : int
+        Slices on each side that are shown as further channels, from the lowest index to
+        the highest; 0 shows the slice alone.
+    degradation : mapping
+        How an input is made of an output, see ``simulate/degrade.py``; empty unless
+        `is_restoration`.
+    tile, overlap : int
+        Side of the square tiles that large images are run in, and of what neighbouring
+        tiles share [pixel of the output]; 0 runs images whole.
+    recipe : mapping
+        Published way to train it: settings of ``training.TrainConfig``.
+    choices : tuple of str
+        What the publication leaves open and how it was decided here, one sentence each.
     """
 
     id: str
@@ -105,6 +126,15 @@ class ModelCard:
     quality: tuple[Mapping[str, Any], ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
     features: Mapping[str, Any] = field(default_factory=dict)
+    value_range: tuple[float, ...] = (-1.0, 1.0)
+    is_rgb: bool = False
+    scale: int = 1
+    neighbours: int = 0
+    degradation: Mapping[str, Any] = field(default_factory=dict)
+    tile: int = 0
+    overlap: int = 0
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.id):
@@ -129,6 +159,34 @@ class ModelCard:
                 f"Card {self.id}: a unified model needs equal inputs and outputs, "
                 f"got {self.inputs} and {self.outputs}."
             )
+        if len(self.value_range) != 2 or not self.value_range[0] < self.value_range[1]:
+            raise CardError(
+                f"Card {self.id}: value_range needs two rising numbers, "
+                f"got {self.value_range}."
+            )
+        if self.scale < 1 or self.size_multiple % self.scale:
+            raise CardError(
+                f"Card {self.id}: size_multiple must be a multiple of scale, got "
+                f"{self.size_multiple} and {self.scale}."
+            )
+        if self.degradation and not (len(self.inputs) == len(self.outputs) == 1):
+            raise CardError(
+                f"Card {self.id}: a degradation needs one input and one output, got "
+                f"{self.inputs} and {self.outputs}."
+            )
+
+    @property
+    def is_restoration(self) -> bool:
+        """Whether its input is a worse image of the very thing that its output shows.
+
+        Then the input can be made of an output, by `degradation`.
+        """
+        return bool(self.degradation)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there are weights."""
+        return bool(self.sha256)
 
     def why_not(self, sources: Collection[str], targets: Collection[str]) -> str:
         """Say why this model cannot make `targets` of `sources`; "" if it can.
@@ -204,6 +262,10 @@ _JSON_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "int": ("a whole number", lambda v: _is_number(v) and isinstance(v, int)),
     "float": ("a number", _is_number),
     "float | None": ("a number or null", lambda v: v is None or _is_number(v)),
+    "tuple[float, ...]": (
+        "a list of numbers",
+        lambda v: isinstance(v, list | tuple) and all(_is_number(n) for n in v),
+    ),
     "tuple[str, ...]": ("a list of texts", _is_list_of(str)),
     "tuple[Mapping[str, Any], ...]": ("a list of objects", _is_list_of(Mapping)),
     "Mapping[str, Any]": ("an object", lambda v: isinstance(v, Mapping)),

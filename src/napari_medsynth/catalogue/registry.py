@@ -1,7 +1,7 @@
 """The registry: each card that can be run here, and why others cannot.
 
-Embedded packs come first, then those of the user's folder, then other packages' cards;
-the first card of an id wins.
+Embedded packs come first, then those of the user's folder, then other packages' cards,
+then blueprints, which nobody has trained yet; the first card of an id wins.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from pathlib import Path
 from napari_medsynth.errors import CardError, MedSynthError, WeightsError
 from napari_medsynth.resources import resource
 
+from .blueprints import blueprints
 from .build import build_model as build_model
 from .card import TASKS, ModelCard
 from .pack import ModelPack, read_pack, replacing
 from .providers import ProviderError, provided_cards
 
 STARTER = "resvit-starter"
+BLUEPRINT = "blueprint"
 ALIASES = {"starter": STARTER}
 
 
@@ -59,8 +61,8 @@ def models_folder() -> Path:
     return user_folder() / "models"
 
 
-def list_cards(task: str | None = None) -> list[ModelCard]:
-    """List the cards of one task, or all.
+def list_cards(task: str | None = None, *, blueprints: bool = False) -> list[ModelCard]:
+    """List the cards of one task, or all; with those that nobody has trained on demand.
 
     Raises
     ------
@@ -69,8 +71,12 @@ def list_cards(task: str | None = None) -> list[ModelCard]:
     """
     if task is not None and task not in TASKS:
         raise CardError(f"A task is one of {', '.join(TASKS)}; got {task!r}.")
-    cards = (entry.card for entry in _index().entries.values())
-    return [card for card in cards if task in (None, card.task)]
+    entries = _index().entries.values()
+    return [
+        entry.card
+        for entry in entries
+        if task in (None, entry.card.task) and (blueprints or entry.origin != BLUEPRINT)
+    ]
 
 
 def get_card(card_id: str) -> ModelCard:
@@ -95,6 +101,11 @@ def get_pack(card_id: str) -> ModelPack:
         If the card comes without weights.
     """
     entry = _entry(card_id)
+    if entry.origin == BLUEPRINT:
+        raise WeightsError(
+            f"{entry.card.title} has not been trained: train it (medsynth train "
+            f"{entry.card.id}), or import official weights (medsynth models import)."
+        )
     if entry.pack is None:
         raise WeightsError(
             f"{entry.card.id} has no weights: its provider, {entry.origin}, gives "
@@ -104,7 +115,7 @@ def get_pack(card_id: str) -> ModelPack:
 
 
 def origin_of(card_id: str) -> str:
-    """Say where a card comes from: "embedded", "user", or the name of its provider."""
+    """Say where a card comes from: "embedded", "user", "blueprint", or its provider."""
     return _entry(card_id).origin
 
 
@@ -195,7 +206,12 @@ def _index() -> _Index:
     """Collect all entries; a folder listing and one header per pack, so never stale."""
     entries: dict[str, _Entry] = {}
     found: list[str] = []
-    candidates = [*_embedded(), *_of_folder(models_folder(), "user"), *_of_providers()]
+    candidates = [
+        *_embedded(),
+        *_of_folder(models_folder(), "user"),
+        *_of_providers(),
+        *(_Entry(card, BLUEPRINT) for card in blueprints()),
+    ]
     for candidate in candidates:
         if isinstance(candidate, str):
             found.append(candidate)

@@ -119,6 +119,7 @@ def prepare_study(
         plane,
         size_multiple=card.size_multiple,
         spacing=card.spacing,
+        scale=card.scale,
     )
     return Prepared(card, gathered, wanted, plane, frame)
 

@@ -70,7 +70,12 @@ class SliceFrame:
 
 
 def frame_slices(
-    volume: Volume, plane: str, *, size_multiple: int, spacing: float | None
+    volume: Volume,
+    plane: str,
+    *,
+    size_multiple: int,
+    spacing: float | None,
+    scale: int = 1,
 ) -> SliceFrame:
     """Fit the slices of `volume` along `plane` to a network.
 
@@ -85,6 +90,9 @@ def frame_slices(
     spacing : float or None
         Pixel size [mm] that slices are resampled to if theirs differs by more than a
         fifth along any side; None: never.
+    scale : int
+        The offset is a multiple of it, so that a network that sees every scale-th
+        pixel sees the first one of each block.
 
     Raises
     ------
@@ -104,7 +112,9 @@ def frame_slices(
             max(1, round(n * s / spacing)) for n, s in zip(size, mm, strict=True)
         )
     padded = _pair(-(-n // size_multiple) * size_multiple for n in inner)
-    offset = _pair((big - n) // 2 for big, n in zip(padded, inner, strict=True))
+    offset = _pair(
+        (big - n) // 2 // scale * scale for big, n in zip(padded, inner, strict=True)
+    )
     return SliceFrame(axis, size, inner, padded, offset)
 
 

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from napari_medsynth.catalogue import ModelCard
+from napari_medsynth.catalogue import ModelCard, get_card
 
 from .job import NetworkConfig, TrainJob
 
+CONTRASTS = ("T1", "T2", "PD", "FLAIR")
+
 
 def fresh_card(job: TrainJob, network: NetworkConfig) -> ModelCard:
-    """Describe a network that is trained from scratch."""
-    channels = {
-        "in_channels": len(network.inputs),
-        "out_channels": len(network.outputs),
+    """Describe a network that is trained from scratch.
+
+    Raises
+    ------
+    CardError
+        If the card that `network` names does not exist.
+    """
+    about = {
+        key: value
+        for key in ("licence", "training_data", "limits")
+        if (value := getattr(job, key))
     }
+    if network.card:
+        return _like(get_card(network.card), job, network, about)
+    inputs, outputs = network.inputs or CONTRASTS, network.outputs or CONTRASTS
+    channels = {"in_channels": len(inputs), "out_channels": len(outputs)}
     return ModelCard(
         id=job.id,
         family=network.factory.partition(":")[0].rpartition(".")[2],
@@ -25,16 +39,38 @@ def fresh_card(job: TrainJob, network: NetworkConfig) -> ModelCard:
         title=job.title,
         factory=network.factory,
         options={**channels, **network.options},
-        inputs=network.inputs,
-        outputs=network.outputs,
-        is_unified=network.is_unified,
+        inputs=inputs,
+        outputs=outputs,
+        is_unified=inputs == outputs and len(inputs) > 1,
         spacing=1.0,
         planes=job.data.planes,
         norm_statistics=network.norm_statistics,
-        licence=job.licence,
         reference="https://arxiv.org/abs/2106.16031",
-        training_data=job.training_data,
-        limits=job.limits,
+        **about,
+    )
+
+
+def _like(
+    card: ModelCard, job: TrainJob, network: NetworkConfig, about: dict[str, Any]
+) -> ModelCard:
+    """Describe the network of another card with fresh weights."""
+    inputs, outputs = network.inputs or card.inputs, network.outputs or card.outputs
+    channels = {
+        "in_channels": len(inputs) * (2 * card.neighbours + 1),
+        "out_channels": len(outputs),
+    }
+    return replace(
+        card,
+        id=job.id,
+        title=job.title,
+        options={**card.options, **channels, **network.options},
+        inputs=inputs,
+        outputs=outputs,
+        planes=job.data.planes,
+        sha256="",
+        quality=(),
+        features={},
+        **about,
     )
 
 

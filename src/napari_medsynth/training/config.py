@@ -7,11 +7,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
+from .adversarial_config import AdversarialConfig
+
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(AdversarialConfig):
     """Settings of one training run; each field's description is its tooltip.
 
     The dock makes its form of these fields, ``medsynth finetune`` reads them from JSON
@@ -74,14 +76,6 @@ class TrainConfig:
             "with few samples. No effect on models that normalise slice by slice.",
         ),
     ] = True
-    objective: Annotated[
-        Literal["supervised", "gan"],
-        Field(
-            title="Objective",
-            description="supervised: be close to the real image; exact, a little "
-            "smooth. gan: also fool a second network; crisper, may invent detail.",
-        ),
-    ] = "supervised"
     l1_weight: Annotated[
         float,
         Field(
@@ -124,18 +118,6 @@ class TrainConfig:
             "unified model faithful to them.",
         ),
     ] = 0.1
-    adversarial_weight: Annotated[
-        float,
-        Field(
-            ge=0,
-            title="Adversarial",
-            description="Weight of the second network's verdict; only used with gan.",
-        ),
-    ] = 1.0
-    gan_loss: Annotated[
-        Literal["least-squares", "cross-entropy"],
-        Field(title="GAN loss", description="As ResViT, as pix2pix; only with gan."),
-    ] = "least-squares"
     availability: Annotated[
         Literal["all", "leave-one-out"],
         Field(
@@ -180,13 +162,27 @@ class TrainConfig:
         ),
     ] = 0
     schedule: Annotated[
-        Literal["linear", "cosine", "constant"],
+        Literal["linear", "cosine", "step", "constant"],
         Field(
             title="Schedule",
             description="How the learning rate falls: linear after the first epochs, "
-            "as ResViT does; cosine from the start; constant never.",
+            "as ResViT does; cosine from the start; step every few epochs, as EDSR; "
+            "constant never.",
         ),
     ] = "cosine"
+    step_epochs: Annotated[
+        int,
+        Field(ge=1, title="Step epochs", description="Epochs between two steps down."),
+    ] = 100
+    step_factor: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            title="Step factor",
+            description="What the learning rate is multiplied with at each step down.",
+        ),
+    ] = 0.5
     decay_epochs: Annotated[
         int,
         Field(

@@ -31,12 +31,17 @@ class NetworkConfig:
 
     Parameters
     ----------
+    card : str
+        Id of a card whose network and preparation are taken, but not its weights; then
+        `factory` is not used, `options` change its options, and `inputs` and `outputs`
+        are its own unless they are given.
     factory : str
         "package.module:Class".
     options : mapping
         Its keyword arguments, besides the numbers of channels.
     inputs, outputs : tuple of str
-        Contrasts in the order of the channels; the same ones for a unified model.
+        Contrasts in the order of the channels; the same ones for a unified model. ()
+        is T1, T2, PD and FLAIR, or what `card` says.
     norm_statistics : {"running", "batch"}
         Normalise by running statistics, or each slice by its own.
     transformer : str
@@ -47,18 +52,14 @@ class NetworkConfig:
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
+    card: str = ""
     factory: str = "napari_medsynth.models.resvit:ResViT"
     options: Mapping[str, Any] = field(default_factory=dict)
-    inputs: tuple[str, ...] = ("T1", "T2", "PD", "FLAIR")
-    outputs: tuple[str, ...] = ("T1", "T2", "PD", "FLAIR")
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
     norm_statistics: Literal["running", "batch"] = "running"
     transformer: str = ""
     sharp_start: bool = False
-
-    @property
-    def is_unified(self) -> bool:
-        """Whether any of the contrasts may be source or target."""
-        return self.inputs == self.outputs and len(self.inputs) > 1
 
 
 @dataclass(frozen=True)

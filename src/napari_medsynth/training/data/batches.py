@@ -123,7 +123,9 @@ class Batches:
         size = self._size(samples, rng)
         both = [np.concatenate([sample.images, sample.truth]) for sample in samples]
         jitter = 6 if self._config.affine else 0
-        fitted = np.stack([fit_to(pair, size, jitter, rng) for pair in both])
+        fitted = np.stack(
+            [fit_to(pair, size, jitter, rng, step=self._card.scale) for pair in both]
+        )
         images, truth = np.split(fitted, 2, axis=1)
         masks = self._masks(samples, rng)
         given, wanted = (np.stack(mask) for mask in zip(*masks, strict=True))
@@ -219,12 +221,17 @@ def as_batch(
 
 
 def fit_to(
-    images: Images, size: tuple[int, int], jitter: int, rng: np.random.Generator
+    images: Images,
+    size: tuple[int, int],
+    jitter: int,
+    rng: np.random.Generator,
+    *,
+    step: int = 1,
 ) -> NDArray[np.float32]:
     """Cut and pad (C, H, W) to `size`; what is shown lies near the middle.
 
     What is larger than `size` by much is cut at random, smaller images are moved by at
-    most `jitter` pixels.
+    most `jitter` pixels; all moves are multiples of `step`.
     """
     result = np.full((len(images), *size), MISSING, np.float32)
     source: list[slice] = [slice(None)]
@@ -233,7 +240,7 @@ def fit_to(
         spare = want - have
         reach = max(jitter, -spare // 2 if spare < -64 else 0)
         start = spare // 2 + (int(rng.integers(-reach, reach + 1)) if reach else 0)
-        start = min(max(start, min(spare, 0)), max(spare, 0))
+        start = min(max(start, min(spare, 0)), max(spare, 0)) // step * step
         source.append(slice(max(0, -start), max(0, -start) + min(have, want)))
         target.append(slice(max(0, start), max(0, start) + min(have, want)))
     result[tuple(target)] = images[tuple(source)]
