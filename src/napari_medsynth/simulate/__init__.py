@@ -1,6 +1,12 @@
-"""Physics: tissue maps -> MR contrasts of made-up subjects. numpy and scipy only."""
+"""Physics: tissue maps -> MR contrasts of made-up subjects; good scans -> worse ones.
+
+numpy and scipy only.
+"""
 
 from .anatomy import Anatomy, add_lesions, individual_anatomy, load_anatomy
+from .degrade import check_spec, degrade, draw_spec, factor_of, presented
+from .degrade_volume import degrade_volume, present_volume
+from .low_dose import LowDose
 from .signal import (
     Sequence,
     inversion_recovery,
@@ -20,14 +26,22 @@ __all__ = [
     "MODALITIES",
     "TISSUES",
     "Anatomy",
+    "LowDose",
     "ScanSettings",
     "Sequence",
     "Tissue",
     "add_lesions",
+    "check_spec",
+    "degrade",
+    "degrade_volume",
+    "draw_spec",
+    "factor_of",
     "individual_anatomy",
     "inversion_recovery",
     "load_anatomy",
     "nulling_time",
+    "present_volume",
+    "presented",
     "random_sequence",
     "sample_study",
     "simulate_study",
