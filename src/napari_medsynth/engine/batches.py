@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +14,7 @@ from napari_medsynth.errors import DeviceMemoryError, EngineError
 
 from .device import choose_precision, free_memory, is_out_of_memory, max_batch
 from .network import dtype_of, has_attention, memory_format_of, n_parameters
+from .tiles import smaller_tile, tile_side, tiled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +54,9 @@ class BatchRunner:
         See `ModelCard`.
     batch_size : int, optional
         Start with it and do not grow.
+    tile, overlap, multiple : int
+        Side of the tiles that larger images are run in, 0 for never; what neighbouring
+        ones share; what sides and corners of them are multiples of [pixel].
 
     Attributes
     ----------
@@ -62,6 +66,8 @@ class BatchRunner:
         It runs there, and computes in that.
     size : int
         Slices of the next batch.
+    tile : int
+        Side of the tiles in use; 0 if images are run whole.
     """
 
     network: nn.Module
@@ -76,7 +82,15 @@ class BatchRunner:
         missing: Sequence[int] = (),
         missing_value: float = -1.0,
         batch_size: int | None = None,
+        tile: int = 0,
+        overlap: int = 0,
+        multiple: int = 1,
     ) -> None:
+        side = tile_side(tile, overlap, multiple) if tile else 0
+        self.tile = side if side < max(frame.padded) else 0
+        # What to come down to when memory runs out, if tiles are allowed at all.
+        self._largest = min(side, max(frame.padded))
+        self._overlap, self._multiple = overlap, multiple
         self._network_on = network_on
         self._frame = frame
         self._missing = list(missing)
@@ -87,8 +101,10 @@ class BatchRunner:
 
     def run(
         self, images: NDArray[np.float32], on_attention: OnAttention | None = None
-    ) -> NDArray[np.float32] | None:
+    ) -> Generator[tuple[int, int], None, NDArray[np.float32] | None]:
         """Synthesise a batch; None if memory ran out: call `shrink`, then try again.
+
+        With attention, images are run whole.
 
         Parameters
         ----------
@@ -96,6 +112,11 @@ class BatchRunner:
             (N, in_channels, H, W) in [-1, 1], H and W the size of a slice.
         on_attention : callable, optional
             See `models.resvit.ResViT.forward`.
+
+        Yields
+        ------
+        tuple of int
+            Tiles done and all of them, after each but the last.
 
         Returns
         -------
@@ -108,7 +129,7 @@ class BatchRunner:
             If the network fails for another reason.
         """
         try:
-            made = self._forward(images, on_attention)
+            made = yield from self._measured(images, on_attention)
         except (RuntimeError, MemoryError) as err:
             if is_out_of_memory(err):
                 return None
@@ -120,7 +141,9 @@ class BatchRunner:
         return made
 
     def shrink(self, n_failed: int) -> str:
-        """Halve the batch of `n_failed` slices, or else move to the CPU; say so.
+        """Halve the batch of `n_failed` slices, or the tiles, or move to the CPU.
+
+        Give a sentence that says so.
 
         Raises
         ------
@@ -133,6 +156,11 @@ class BatchRunner:
         if n_failed > 1:
             self.size = self._limit = n_failed // 2
             message = f"Out of memory on {where}: now {self.size} slice(s) at once."
+        elif half := smaller_tile(
+            self.tile or self._largest, self._overlap, self._multiple
+        ):
+            self.tile = half
+            message = f"Out of memory on {where}: now in tiles of {half} pixels."
         elif where != "cpu":
             self.network = nn.Identity()
             free_memory(self.device)
@@ -168,29 +196,54 @@ class BatchRunner:
         self._is_measured = device.type != "cuda"
         self.size = 1
 
+    def _measured(
+        self, images: NDArray[np.float32], on_attention: OnAttention | None
+    ) -> Generator[tuple[int, int], None, NDArray[np.float32]]:
+        """Run a batch; learn of the first one how many a GPU can take."""
+        if self._is_measured:
+            return (yield from self._forward(images, on_attention))
+        torch.cuda.reset_peak_memory_stats(self.device)
+        before = torch.cuda.memory_allocated(self.device)
+        made = yield from self._forward(images, on_attention)
+        used = torch.cuda.max_memory_allocated(self.device) - before
+        self._limit = max_batch(self.device, bytes_per_slice=used // len(images))
+        self._is_measured = True
+        return made
+
     def _forward(
         self, images: NDArray[np.float32], on_attention: OnAttention | None
-    ) -> NDArray[np.float32]:
-        before = 0
-        if not self._is_measured:
-            torch.cuda.reset_peak_memory_stats(self.device)
-            before = torch.cuda.memory_allocated(self.device)
+    ) -> Generator[tuple[int, int], None, NDArray[np.float32]]:
+        # inference_mode belongs to the thread: it must not be open at a yield.
+        image = self._framed(images)
+        if self.tile and on_attention is None:
+            made = yield from tiled(
+                self._run,
+                image,
+                tile=self.tile,
+                overlap=self._overlap,
+                scale=self._multiple,
+            )
+        else:
+            made = self._run(image, on_attention)
         with torch.inference_mode():
-            image = self._frame.to_network(torch.from_numpy(images).to(self.device))
-            image[:, self._missing] = self._missing_value
-            image = image.to(self._dtype).contiguous(memory_format=self._format)
-            if on_attention is None and self._is_unfused_faster:
-                on_attention = _ignore
-            if on_attention is None:
-                made = self.network(image)
-            else:
-                made = self.network(image, on_attention=on_attention)
-            made = self._frame.from_network(made.float()).cpu()
-        if not self._is_measured:
-            used = torch.cuda.max_memory_allocated(self.device) - before
-            self._limit = max_batch(self.device, bytes_per_slice=used // len(images))
-            self._is_measured = True
-        return made.numpy()
+            return self._frame.from_network(made.float()).cpu().numpy()
+
+    @torch.inference_mode()
+    def _framed(self, images: NDArray[np.float32]) -> Tensor:
+        image = self._frame.to_network(torch.from_numpy(images).to(self.device))
+        image[:, self._missing] = self._missing_value
+        return image.to(self._dtype)
+
+    @torch.inference_mode()
+    def _run(self, image: Tensor, on_attention: OnAttention | None = None) -> Tensor:
+        image = image.contiguous(memory_format=self._format)
+        if on_attention is None and self._is_unfused_faster:
+            on_attention = _ignore
+        if on_attention is None:
+            made: Tensor = self.network(image)
+        else:
+            made = self.network(image, on_attention=on_attention)
+        return made
 
 
 def _ignore(block: str, layer: int, probabilities: Tensor) -> None:

@@ -12,7 +12,7 @@ from napari_medsynth.errors import CardError, EngineError
 from .attention import AttentionRecorder, AttentionVolumes
 from .batches import BatchRunner
 from .progress import Progress, Result
-from .slices import BACKGROUND, SliceFrame, take_slice
+from .slices import SliceFrame, take_slice
 from .sources import Sources
 
 if TYPE_CHECKING:
@@ -45,10 +45,7 @@ class Drawing:
         self._channels = {name: sources.card.outputs.index(name) for name in targets}
         self._units = {name: sources.unit_of(name) for name in targets}
         self._maps = AttentionVolumes(sources.reference, frame, indices)
-        self._arrays = {
-            name: np.full(sources.reference.shape, unit.inverse(BACKGROUND), np.float32)
-            for name, unit in self._units.items()
-        }
+        self._arrays = {name: sources.untouched(name) for name in self._units}
 
     def fill(
         self, runner: BatchRunner, recorder: AttentionRecorder | None
@@ -58,13 +55,22 @@ class Drawing:
         while done < total:
             batch = self._indices[done : done + runner.size]
             images = self._sources.images(batch, self._axis)
-            made = self._synthesise(batch, images, runner, recorder)
+            shown = np.flatnonzero(~self._sources.is_empty(images))
+            made: NDArray[np.float32] | None = np.empty(0, np.float32)
+            if shown.size:
+                steps = runner.run(images[shown], recorder)
+                made = yield from _counted(steps, done, total)
             if made is None:
+                if recorder is not None:
+                    recorder.take()  # of the half that was run
                 messages.append(runner.shrink(len(batch)))
                 yield Progress(done, total, message=messages[-1])
                 continue
+            if shown.size:
+                self._check(made, images)
+                self._record([batch[i] for i in shown], recorder)
             done += len(batch)
-            yield Progress(done, total, batch, self._keep(batch, made))
+            yield Progress(done, total, batch, self._keep(batch, shown, made))
         return messages
 
     def result(self, provenance: dict[str, Any]) -> Result:
@@ -82,45 +88,61 @@ class Drawing:
         attention = self._maps.volumes(card.title or card.id, provenance)
         return Result(volumes, attention, provenance)
 
-    def _synthesise(
-        self,
-        batch: tuple[int, ...],
-        images: NDArray[np.float32],
-        runner: BatchRunner,
-        recorder: AttentionRecorder | None,
-    ) -> NDArray[np.float32] | None:
-        """Give (N, out_channels, H, W) in [-1, 1], or None if memory ran out."""
+    def _check(self, made: NDArray[np.float32], images: NDArray[np.float32]) -> None:
         card = self._sources.card
-        size = (len(batch), len(card.outputs), *images.shape[2:])
-        drawn = np.full(size, BACKGROUND, np.float32)
-        shown = ~self._sources.is_empty(images)
-        if not shown.any():
-            return drawn
-        made = runner.run(images[shown], recorder)
-        maps = recorder.take() if recorder is not None else {}
-        if made is None:
-            return None
-        if made.shape[1:] != size[1:]:
+        wanted = (len(card.outputs), *images.shape[2:])
+        if made.shape[1:] != wanted:
             raise EngineError(
-                f"{card.title} must give images {size[1:]} for {card.outputs}, but its "
+                f"{card.title} must give images {wanted} for {card.outputs}, but its "
                 f"network gave {made.shape[1:]}: its card does not fit its weights."
             )
+
+    def _record(self, indices: list[int], recorder: AttentionRecorder | None) -> None:
+        maps = recorder.take() if recorder is not None else {}
         if recorder is not None and not maps:
-            raise CardError(f"{card.title} has no transformer to watch: choose none.")
-        self._maps.add(
-            [i for i, is_on in zip(batch, shown, strict=True) if is_on], maps
-        )
-        drawn[shown] = made
-        return drawn
+            title = self._sources.card.title
+            raise CardError(f"{title} has no transformer to watch: choose none.")
+        self._maps.add(indices, maps)
 
     def _keep(
-        self, batch: tuple[int, ...], made: NDArray[np.float32]
+        self,
+        batch: tuple[int, ...],
+        shown: NDArray[np.intp],
+        made: NDArray[np.float32],
     ) -> dict[str, NDArray[np.float32]]:
-        """Put images into the volumes; give them in the unit of the result."""
+        """Put images into the volumes; give the batch in the unit of the result."""
         partial_images = {}
         for name, channel in self._channels.items():
-            images = self._units[name].inverse(made[:, channel])
-            partial_images[name] = images
-            for index, image in zip(batch, images, strict=True):
-                take_slice(self._arrays[name], self._axis, index)[...] = image
+            array = self._arrays[name]
+            for row, image in zip(shown, made, strict=False):
+                kept = take_slice(array, self._axis, batch[row])
+                kept[...] = self._in_unit(name, image[channel], batch[row])
+            partial_images[name] = np.stack(
+                [take_slice(array, self._axis, index) for index in batch]
+            )
         return partial_images
+
+    def _in_unit(
+        self, name: str, image: NDArray[np.float32], index: int
+    ) -> NDArray[np.float32]:
+        """Turn an image in [-1, 1] into intensities, clipped to a declared range."""
+        unit, sources = self._units[name], self._sources
+        made = unit.inverse(image)
+        if unit.kind == "window":
+            made = np.clip(made, unit.low, unit.high)
+        if sources.card.is_restoration:
+            source = take_slice(sources.reference.data[0], self._axis, index)
+            made = made + sources.beyond(source)
+        return made
+
+
+def _counted(
+    steps: Generator[tuple[int, int], None, Any], done: int, total: int
+) -> Generator[Progress, None, Any]:
+    """Tell of each tile."""
+    while True:
+        try:
+            tiles = next(steps)
+        except StopIteration as finished:
+            return finished.value
+        yield Progress(done, total, tiles=tiles)

@@ -63,7 +63,8 @@ def fit_normalisation(array: ArrayLike, spec: Mapping[str, Any]) -> Normalisatio
 
         - "percentile" (the default): `low` is the percentile ``low`` (1) of all voxels;
           `high` the percentile ``high`` (99.5) of the voxels above their mean, which
-          makes it independent of how much air surrounds the head;
+          makes it independent of how much air surrounds the head; 0 and 100 are the
+          lowest and the highest of all voxels;
         - "window": ``low`` and ``high`` in the image's unit, for CT [HU];
         - "zscore": mean and standard deviation of the voxels above the overall mean,
           ``n_std`` (3) of them on each side.
@@ -100,10 +101,14 @@ def intensity_spec(
 
 
 def _percentile(array: ArrayLike, spec: Mapping[str, Any]) -> tuple[float, float]:
+    low, high = spec.get("low", 1.0), spec.get("high", 99.5)
     values = _samples(array)
-    low = float(np.percentile(values, spec.get("low", 1.0)))
-    high = float(np.percentile(_above_mean(values), spec.get("high", 99.5)))
-    return low, high
+    # Of all voxels, not of samples: whoever asks for the full range wants no clipping.
+    ends = _range(array) if low == 0 or high == 100 else (0.0, 0.0)
+    return (
+        ends[0] if low == 0 else float(np.percentile(values, low)),
+        ends[1] if high == 100 else float(np.percentile(_above_mean(values), high)),
+    )
 
 
 def _window(array: ArrayLike, spec: Mapping[str, Any]) -> tuple[float, float]:
@@ -137,6 +142,16 @@ def _samples(array: ArrayLike) -> NDArray[np.float32]:
     values = np.asarray(image.flat[::step], dtype=np.float32)
     values = values[np.isfinite(values)]
     return values if values.size else np.zeros(1, np.float32)
+
+
+def _range(array: ArrayLike) -> tuple[float, float]:
+    """The lowest and the highest finite voxel; 0 if there is none."""
+    image = np.asarray(array)
+    is_finite = np.isfinite(image)
+    if not is_finite.any():
+        return 0.0, 0.0
+    low = np.min(image, where=is_finite, initial=np.inf)
+    return float(low), float(np.max(image, where=is_finite, initial=-np.inf))
 
 
 def _above_mean(values: NDArray[np.float32]) -> NDArray[np.float32]:

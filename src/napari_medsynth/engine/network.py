@@ -88,6 +88,16 @@ def has_attention(model: nn.Module) -> bool:
     return "on_attention" in inspect.signature(model.forward).parameters
 
 
+def has_global_statistics(model: nn.Module) -> bool:
+    """Tell whether each pixel depends on means over the whole image, or on all of it.
+
+    Such a network gives another result when it is run in tiles.
+    """
+    kinds = (nn.InstanceNorm2d, nn.GroupNorm, nn.AdaptiveAvgPool2d)
+    is_global = any(isinstance(module, kinds) for module in model.modules())
+    return is_global or _has_slice_statistics(model) or has_attention(model)
+
+
 def n_parameters(model: nn.Module) -> int:
     """Count the numbers that a network learned."""
     return sum(parameter.numel() for parameter in model.parameters())

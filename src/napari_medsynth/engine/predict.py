@@ -9,13 +9,13 @@ from functools import partial
 from torch import nn
 
 from napari_medsynth.catalogue import ModelCard
-from napari_medsynth.errors import CardError
+from napari_medsynth.errors import CardError, EngineError
 from napari_medsynth.io import Study
 
 from .attention import AttentionRecorder
 from .batches import BatchRunner
 from .drawing import Drawing
-from .network import evaluating, has_attention
+from .network import evaluating, has_attention, has_global_statistics
 from .prepared import prepare_study
 from .progress import Progress, Result
 from .provenance import describe
@@ -23,6 +23,11 @@ from .slice_network import choose_network, network_on
 from .slices import slice_indices
 
 __all__ = ["Progress", "Result", "predict"]
+
+IN_TILES = (
+    "Run in tiles of {tile} pixels: this network uses means over its whole image, so "
+    "the result differs a little from that of the image in one piece."
+)
 
 
 def predict(
@@ -38,6 +43,7 @@ def predict(
     attention: Collection[str] = (),
     model: nn.Module | None = None,
     batch_size: int | None = None,
+    tile: int | None = None,
 ) -> Generator[Progress, None, Result]:
     """Synthesise missing contrasts of a study, a few slices at a time.
 
@@ -69,19 +75,25 @@ def predict(
         unless `device` and `precision` say otherwise.
     batch_size : int, optional
         Slices at once; chosen by network and free memory by default.
+    tile : int, optional
+        Side of the tiles that larger slices are run in [pixel]; 0 runs them whole. The
+        card's by default.
 
     Yields
     ------
     Progress
-        Once before the first slice, then after every batch, and when memory runs out:
-        the batch is halved, then the CPU takes over.
+        Once before the first slice, then after every batch and every tile, and when
+        memory runs out: the batch is halved, then the tiles, then the CPU takes over.
 
     Returns
     -------
     Result
         Volumes on the grid of the first source in the card's order: finite, float32.
-        Slices not asked for hold background. So do slices without any signal in the
-        sources (all below 1 % of their range): the network is not run on them.
+        Slices not asked for hold background, or the source if the model restores it.
+        So do slices without any signal in the sources (all below 1 % of their range):
+        the network is not run on them. What is in a physical unit (a window of the
+        card) is clipped to the range that the card declares; a restored image keeps
+        what its source has outside of the range that the network sees.
 
     Raises
     ------
@@ -99,6 +111,7 @@ def predict(
     prepared = prepare_study(study, card, targets=targets, sources=sources, plane=plane)
     gathered, frame = prepared.sources, prepared.frame
     indices = slice_indices(slices, prepared.n_slices)
+    tile = _checked_tile(card, tile)
     drawing = Drawing(gathered, prepared.targets, frame, indices)
     recorder = AttentionRecorder(attention) if attention else None
     chosen = choose_network(card, model, device, precision)
@@ -113,11 +126,16 @@ def predict(
             missing=gathered.missing,
             missing_value=card.missing_value,
             batch_size=batch_size,
+            tile=tile,
+            overlap=card.overlap,
+            multiple=card.size_multiple,
         )
         stack.callback(runner.close)
         if recorder is not None and not has_attention(runner.network):
             raise CardError(f"{card.title} has no attention to record: choose none.")
         messages = yield from drawing.fill(runner, recorder)
+        if runner.tile and recorder is None and has_global_statistics(runner.network):
+            messages.append(IN_TILES.format(tile=runner.tile))
         provenance = describe(
             card,
             gathered,
@@ -126,6 +144,15 @@ def predict(
             slices=indices,
             device=str(runner.device),
             precision=runner.precision,
+            tile=0 if recorder is not None else runner.tile,
             messages=messages,
         )
     return drawing.result(provenance)
+
+
+def _checked_tile(card: ModelCard, tile: int | None) -> int:
+    if tile is None:
+        return card.tile
+    if tile < 0:
+        raise EngineError(f"A tile has a side of 1 pixel or more, or 0; got {tile}.")
+    return tile

@@ -79,8 +79,7 @@ class Prepared:
         images = torch.from_numpy(self.sources.images(indices, self.frame.axis))
         inputs = self.frame.to_network(images)
         shown = set(self.available) - set(hidden)
-        absent = [i for i, m in enumerate(self.card.inputs) if m not in shown]
-        inputs[:, absent] = self.card.missing_value
+        inputs[:, self.sources.channels_without(shown)] = self.card.missing_value
         return inputs
 
     def outputs(self, made: Tensor) -> NDArray[np.float32]:
@@ -118,8 +117,10 @@ def prepare_study(
         gathered.reference,
         plane,
         size_multiple=card.size_multiple,
-        spacing=card.spacing,
+        # Resampling there and back would blur what is to be restored.
+        spacing=None if card.is_restoration else card.spacing,
         scale=card.scale,
+        is_edge_repeated=card.is_restoration,
     )
     return Prepared(card, gathered, wanted, plane, frame)
 

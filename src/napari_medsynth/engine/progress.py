@@ -28,6 +28,8 @@ class Progress:
         the unit of the result, on the reference grid. Yours to keep.
     message : str
         One sentence when something changed (smaller batch, other device), else "".
+    tiles : tuple of int
+        Of slices that are in work and run in tiles: tiles done, and all of them.
     """
 
     done: int
@@ -35,6 +37,7 @@ class Progress:
     slices: tuple[int, ...] = ()
     partial: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     message: str = ""
+    tiles: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,12 +27,14 @@ def describe(
     slices: Sequence[int],
     device: str,
     precision: str,
+    tile: int = 0,
     messages: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Give the provenance of one prediction as JSON values.
 
-    `slices` are indices along the plane's axis; `messages` what happened on the way.
-    Files are named without their folders, which may tell who the patient is.
+    `slices` are indices along the plane's axis; `tile` is the side of the tiles that
+    they were run in, 0 if whole; `messages` what happened on the way. Files are named
+    without their folders, which may tell who the patient is.
     """
     notes = [*sources.notes, *messages]
     if plane not in card.planes:
@@ -43,6 +45,7 @@ def describe(
         RELATIVE_UNITS.format(target=target, reference=reference)
         for target in targets
         if sources.unit_of(target) is sources.normalisations[reference]
+        and not card.is_restoration
     ]
     return {
         "software": "napari-medsynth",
@@ -54,13 +57,14 @@ def describe(
         "targets": list(targets),
         "sources": {m: _source(volume) for m, volume in sources.volumes.items()},
         "synthetic_sources": [m for m, v in sources.volumes.items() if v.is_synthetic],
-        "missing": [card.inputs[channel] for channel in sources.missing],
+        "missing": [m for m in card.inputs if m not in sources.volumes],
         "reference": reference,
         "plane": plane,
         "slices": _span(slices),
         "device": device,
         "precision": precision,
         "norm_statistics": card.norm_statistics,
+        "tile": tile,
         "notes": notes,
     }
 

@@ -14,6 +14,7 @@ from napari_medsynth.errors import DeviceMemoryError, EngineError
 
 from .device import choose_device, choose_precision, free_memory, is_out_of_memory
 from .network import dtype_of, memory_format_of, network_for, ready
+from .tiles import run_tiled, smaller_tile, tile_side
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +32,10 @@ class SliceNetwork:
         Use this network in evaluation mode instead; it is not changed.
     device, precision : str
         See `choose_device` and `choose_precision`.
+
+    Notes
+    -----
+    Images larger than the card's tile are run in tiles, unless attention is wanted.
 
     Attributes
     ----------
@@ -57,6 +62,8 @@ class SliceNetwork:
     ) -> None:
         self.card, self._model = card, model
         self.device, self.precision = choose_network(card, model, device, precision)
+        multiple = card.size_multiple
+        self._tile = tile_side(card.tile, card.overlap, multiple) if card.tile else 0
         self._move_to(self.device, self.precision)
 
     def __call__(
@@ -76,7 +83,7 @@ class SliceNetwork:
         """
         try:
             with torch.inference_mode():
-                return self.run(inputs, on_attention).float().cpu()
+                return self._run_all(inputs, on_attention).float().cpu()
         except (RuntimeError, MemoryError) as err:
             if not is_out_of_memory(err):
                 reason = str(err).strip().splitlines() or [type(err).__name__]
@@ -87,7 +94,7 @@ class SliceNetwork:
         gc.collect()
         free_memory(self.device)
         if len(inputs) == 1:
-            self._fall_back()
+            self._fall_back(max(inputs.shape[2:]))
             return self(inputs, on_attention)
         halves = inputs.tensor_split(2)
         return torch.cat([self(half, on_attention) for half in halves])
@@ -100,6 +107,18 @@ class SliceNetwork:
             return self.network(image)
         return self.network(image, on_attention=on_attention)
 
+    def _run_all(self, inputs: Tensor, on_attention: OnAttention | None) -> Tensor:
+        is_large = 0 < self._tile < max(inputs.shape[2:])
+        if on_attention is not None or not is_large:
+            return self.run(inputs, on_attention)
+        return run_tiled(
+            self.run,
+            inputs.to(self.device),
+            tile=self._tile,
+            overlap=self.card.overlap,
+            scale=self.card.size_multiple,
+        )
+
     def _move_to(self, device: torch.device, precision: str) -> None:
         self.device, self.precision = device, precision
         given = self._model
@@ -109,7 +128,14 @@ class SliceNetwork:
             else ready(given, device, precision)
         )
 
-    def _fall_back(self) -> None:
+    def _fall_back(self, length: int) -> None:
+        """Take smaller tiles than before for images of this length, or the CPU."""
+        tile = min(self._tile, length)
+        half = smaller_tile(tile, self.card.overlap, self.card.size_multiple)
+        if half:
+            _log.warning("Out of memory on %s: now tiles of %d.", self.device, half)
+            self._tile = half
+            return
         if self.device.type == "cpu":
             raise DeviceMemoryError(
                 "One slice needs more memory than this machine has free: close other "

@@ -30,7 +30,8 @@ class SliceFrame:
     """Where the pixels of a slice lie in the network's image.
 
     A slice of `size` is resampled to `inner`, covering the same area, and `inner` is
-    put into an image of `padded` pixels, `offset` pixels from its first corner.
+    put into an image of `padded` pixels, `offset` pixels from its first corner. What is
+    around it is background, or repeats its border if `is_edge_repeated`.
     """
 
     axis: int
@@ -38,19 +39,23 @@ class SliceFrame:
     inner: Pair
     padded: Pair
     offset: Pair
+    is_edge_repeated: bool = False
 
     @property
     def is_resampled(self) -> bool:
         return self.inner != self.size
 
     def to_network(self, images: Tensor) -> Tensor:
-        """Resample and pad (N, C, *size) to (N, C, *padded) with background."""
+        """Resample and pad (N, C, *size) to (N, C, *padded)."""
         if self.is_resampled:
             images = _resample(images, self.inner)
         (top, left), (height, width) = self.offset, self.inner
         below = self.padded[0] - height - top
         right = self.padded[1] - width - left
-        return F.pad(images, (left, right, top, below), value=BACKGROUND)
+        sides = (left, right, top, below)
+        if self.is_edge_repeated:
+            return F.pad(images, sides, mode="replicate")
+        return F.pad(images, sides, value=BACKGROUND)
 
     def from_network(self, images: Tensor) -> Tensor:
         """Crop and resample (N, C, *padded) back to (N, C, *size)."""
@@ -76,6 +81,7 @@ def frame_slices(
     size_multiple: int,
     spacing: float | None,
     scale: int = 1,
+    is_edge_repeated: bool = False,
 ) -> SliceFrame:
     """Fit the slices of `volume` along `plane` to a network.
 
@@ -93,6 +99,9 @@ def frame_slices(
     scale : int
         The offset is a multiple of it, so that a network that sees every scale-th
         pixel sees the first one of each block.
+    is_edge_repeated : bool
+        Repeat the border instead of adding background: a black frame would darken what
+        is bright up to the border, such as a radiograph.
 
     Raises
     ------
@@ -115,7 +124,7 @@ def frame_slices(
     offset = _pair(
         (big - n) // 2 // scale * scale for big, n in zip(padded, inner, strict=True)
     )
-    return SliceFrame(axis, size, inner, padded, offset)
+    return SliceFrame(axis, size, inner, padded, offset, is_edge_repeated)
 
 
 def slice_indices(slices: Any, n_slices: int) -> tuple[int, ...]:

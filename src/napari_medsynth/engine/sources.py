@@ -57,24 +57,39 @@ class Sources:
     @property
     def missing(self) -> tuple[int, ...]:
         """Channels of the network that no source fills."""
-        inputs = enumerate(self.card.inputs)
-        return tuple(i for i, modality in inputs if modality not in self.volumes)
+        return tuple(self.channels_without(self.volumes))
+
+    def channels_without(self, shown: Collection[str]) -> list[int]:
+        """Give the channels of the network that belong to none of these modalities."""
+        width = 2 * self.card.neighbours + 1
+        return [
+            channel
+            for i, modality in enumerate(self.card.inputs)
+            if modality not in shown
+            for channel in range(i * width, (i + 1) * width)
+        ]
 
     def images(self, indices: Sequence[int], axis: int) -> NDArray[np.float32]:
         """Give slices as the network's channels, (N, C, H, W) in [-1, 1].
 
+        C is the number of inputs, times the slices that the card wants of each: its
+        neighbours below, itself, those above; beyond the volume its last slice again.
         Channels without a source hold the card's ``missing_value``.
         """
-        n, channels = len(indices), self.card.inputs
+        reach, modalities = self.card.neighbours, self.card.inputs
+        width, last = 2 * reach + 1, self.reference.shape[axis] - 1
         size = take_slice(self.reference.data[0], axis, 0).shape
-        images = np.full((n, len(channels), *size), self.card.missing_value, np.float32)
-        for channel, modality in enumerate(channels):
+        wanted = (len(indices), len(modalities), width, *size)
+        images = np.full(wanted, self.card.missing_value, np.float32)
+        for channel, modality in enumerate(modalities):
             if modality in self.volumes:
                 array = self.volumes[modality].data[0]
                 forward = self.normalisations[modality].forward
-                for row, index in enumerate(indices):
-                    images[row, channel] = forward(take_slice(array, axis, index))
-        return images
+                for row, step in np.ndindex(len(indices), width):
+                    index = min(max(indices[row] + step - reach, 0), last)
+                    image = take_slice(array, axis, index)
+                    images[row, channel, step] = forward(image)
+        return images.reshape(len(indices), -1, *size)
 
     def is_empty(self, images: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Tell which of N images show nothing but background in all sources."""
@@ -86,13 +101,42 @@ class Sources:
         """Give the normalisation whose inverse turns a synthesis into intensities.
 
         A window if the card names one; else that of the reference source, because MR
-        intensities are relative. A reference in a physical unit gives 0 to 1000.
+        intensities are relative. A reference in a physical unit gives 0 to 1000. What
+        is restored keeps the unit and the scale of the image that it is made of.
         """
+        if self.card.is_restoration:
+            return next(iter(self.normalisations.values()))
         spec = intensity_spec(self.card.intensity, target)
         if spec.get("kind") == "window":
             return fit_normalisation(np.zeros(1), spec)
         fitted = next(iter(self.normalisations.values()))
         return _ARBITRARY_UNITS if fitted.kind == "window" else fitted
+
+    def untouched(self, target: str) -> NDArray[np.float32]:
+        """Give what a result (Z, Y, X) holds where the network is not run.
+
+        Background; or, of what is restored, the source itself.
+        """
+        unit, reference = self.unit_of(target), self.reference
+        if not self.card.is_restoration:
+            return np.full(reference.shape, unit.inverse(BACKGROUND), np.float32)
+        return finite(reference.data[0], unit)
+
+    def beyond(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give what of a slice of the reference the network cannot see.
+
+        0 inside the range of its normalisation, else how far it is outside.
+        """
+        unit = next(iter(self.normalisations.values()))
+        known = finite(image, unit)
+        result: NDArray[np.float32] = known - np.clip(known, unit.low, unit.high)
+        return result
+
+
+def finite(array: NDArray[np.float32], unit: Normalisation) -> NDArray[np.float32]:
+    """Give a copy, with ends of `unit` for what is not finite; NaN is the lower one."""
+    low, high = unit.low, unit.high
+    return np.nan_to_num(array.astype(np.float32), nan=low, posinf=high, neginf=low)
 
 
 def gather_sources(study: Study, card: ModelCard, sources: Collection[str]) -> Sources:
