@@ -6,6 +6,7 @@ from .intensity import Normalisation, fit_normalisation
 from .metrics import compare
 from .predict import predict
 from .progress import Progress, Result
+from .restore import restore
 from .slices import PLANES
 from .weights import fold_batchnorm, load_model
 
@@ -23,4 +24,5 @@ __all__ = [
     "fold_batchnorm",
     "load_model",
     "predict",
+    "restore",
 ]
