@@ -30,14 +30,10 @@ def blob(shape, centre, width=7.0):
 def centre_of_mass(image, factor):
     """(row, column) [fine pixel] of an image whose pixels are `factor` fine ones."""
     total = image.sum(dtype=np.float64)
-    return [
-        float(
-            (image.sum(axis=1 - axis, dtype=np.float64) * (k * f + (f - 1) / 2)).sum()
-        )
-        / total
-        for axis, f in enumerate(factor)
-        for k in [np.arange(image.shape[axis])]
-    ]
+    rows, columns = (
+        np.arange(n) * f + (f - 1) / 2 for n, f in zip(image.shape, factor, strict=True)
+    )
+    return image.sum(axis=1) @ rows / total, image.sum(axis=0) @ columns / total
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)

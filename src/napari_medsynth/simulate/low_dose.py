@@ -92,13 +92,13 @@ class LowDose:
     def draw(self, dose: float, rng: np.random.Generator) -> Array:
         """Give the slice as scanned with `dose`, a share of the full one [HU]."""
         n0 = self._photons * dose
-        counts = rng.poisson(n0 * np.exp(-self.sinogram, dtype=np.float64)).astype(
-            np.float32
-        )
+        # Where metal lets nothing through, the full dose counted no photons either.
+        clean = np.minimum(self.sinogram, np.float32(np.log(self._photons)))
+        counts = rng.poisson(n0 * np.exp(-clean, dtype=np.float64)).astype(np.float32)
         electronic = rng.standard_normal(counts.shape, dtype=np.float32)
         counts += np.float32(self._electronic) * electronic
         np.maximum(counts, _FEWEST_PHOTONS, out=counts)
-        error = np.log(np.float32(n0)) - np.log(counts) - self.sinogram
+        error = np.log(np.float32(n0)) - np.log(counts) - clean
         noise = self._reconstructed(error) * np.float32(1000 / WATER)
         return np.where(self._image < LOWEST_HU, self._image, self._image + noise)
 
