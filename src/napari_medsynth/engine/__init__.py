@@ -4,6 +4,7 @@ from .attention import ATTENTION
 from .device import available_devices, choose_device, choose_precision
 from .intensity import Normalisation, fit_normalisation
 from .metrics import compare
+from .noise import noise_level, noise_map, residual
 from .predict import predict
 from .progress import Progress, Result
 from .restore import restore
@@ -23,6 +24,9 @@ __all__ = [
     "fit_normalisation",
     "fold_batchnorm",
     "load_model",
+    "noise_level",
+    "noise_map",
     "predict",
+    "residual",
     "restore",
 ]
