@@ -121,9 +121,11 @@ class _Way:
         self, volume: Volume, card: ModelCard, factor: float | None
     ) -> Volume:
         """Give the volume on its finer grid, `axis` first."""
-        if factor not in (None, 1) and factor_of(card.degradation) == (1, 1):
+        if factor_of(card.degradation) != (1, 1):
+            volume = _without_gaps(volume)
+        elif factor not in (None, 1):
             raise CardError(f"{card.title} enlarges nothing: leave the factor out.")
-        turned = _turned(_without_gaps(volume), self.axis)
+        turned = _turned(volume, self.axis)
         return present_volume(turned, card, plane=self.planes[0], factor=factor)
 
     def real_planes(self) -> list[str]:
