@@ -39,6 +39,8 @@ class Question:
     shape : tuple of int
         Height and width of the slice, in the middle of the padded one.
     plane : str
+    step : int
+        The slice lies a multiple of it away from the corner.
     """
 
     subject: str
@@ -46,6 +48,16 @@ class Question:
     batch: Batch
     shape: tuple[int, int]
     plane: str = "axial"
+    step: int = 1
+
+    def cropped(self, image: Tensor) -> np.ndarray:
+        """Cut the slice out of its padding, [-1, 1] to [0, 1]."""
+        top, left = (
+            (have - want) // 2 // self.step * self.step
+            for have, want in zip(image.shape, self.shape, strict=True)
+        )
+        cut = image[top : top + self.shape[0], left : left + self.shape[1]].numpy()
+        return np.asarray(0.5 * (cut + 1), dtype=np.float32)
 
 
 class Validation:
@@ -142,7 +154,7 @@ def answer(
     with torch.inference_mode():
         output: Tensor = model(question.batch.sources.to(device)).float().cpu()
     images = (output[0, channel], question.batch.truth[0, channel])
-    return tuple(_cropped(image, question.shape) for image in images)  # type: ignore[return-value]
+    return tuple(question.cropped(image) for image in images)  # type: ignore[return-value]
 
 
 class Preview:
@@ -174,7 +186,7 @@ class Preview:
         question = self._question
         source = next(s for s in question.batch.sources[0] if (s > -1).any())
         arrays: dict[str, Any] = {
-            "source": _cropped(source, question.shape),
+            "source": question.cropped(source),
             "truth": self._truth,
             "before": self.before,
             "now": answer(model, question, device)[0],
@@ -212,16 +224,8 @@ def _question(
     multiple = card.size_multiple
     size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
     images, truth = (
-        fit_to(a, size, 0, _UNUSED)[None] for a in (sample.images, sample.truth)
+        fit_to(a, size, 0, _UNUSED, step=card.scale)[None]
+        for a in (sample.images, sample.truth)
     )
     batch = as_batch(card, images, truth, given[None], wanted[None])
-    return Question(subject, target, batch, (height, width))
-
-
-def _cropped(image: Tensor, shape: tuple[int, int]) -> np.ndarray:
-    """Cut the slice out of its padding, [-1, 1] to [0, 1]."""
-    top, left = (
-        (have - want) // 2 for have, want in zip(image.shape, shape, strict=True)
-    )
-    cut = image[top : top + shape[0], left : left + shape[1]].numpy()
-    return np.asarray(0.5 * (cut + 1), dtype=np.float32)
+    return Question(subject, target, batch, (height, width), step=card.scale)

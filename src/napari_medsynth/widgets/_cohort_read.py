@@ -115,14 +115,14 @@ def read_cohort(
     VolumeError
         If there is no subject that can be used.
     """
-    from napari_medsynth.training.data.cohort import find_subjects, split_subjects
+    from napari_medsynth.training.data.cohort import split_subjects, subjects_for
     from napari_medsynth.training.data.report import report_subjects
 
     data, card = question.data, question.card
     if question.volumes and question.staging is not None:
         written = write_files(question.volumes, question.staging)
         data = replace(data, studies=({"subject": SUBJECT, **written},))
-    subjects = find_subjects(data, contrasts_of(card))
+    subjects = subjects_for(data, card)
     names = _names(split_subjects(subjects, data, seed=0)[1])
     yield CohortFound(subjects, names)
     usable = yield from report_subjects(

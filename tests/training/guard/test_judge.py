@@ -281,7 +281,7 @@ def test_scans_on_other_grids_are_brought_onto_the_first(write, scans):
     subject, whole = write("ann"), scans["ann/T2"]
     scans["ann/T2"] = Volume(whole.data[:, 2:], origin=(2.0, 0.0, 0.0), modality="T2")
 
-    study = guard.read_subject(subject, NAMES, align="header")
+    study = guard.read_subject(subject, CARD, align="header")
 
     assert study["T2"].shape == study["T1"].shape
     np.testing.assert_allclose(study["T2"].data[0, 2:], whole.data[0, 2:])
@@ -295,7 +295,7 @@ def test_scans_that_moved_are_registered_if_asked(write, scans):
 
     errors = {}
     for align in ("header", "rigid"):
-        study = guard.read_subject(subject, NAMES, align=align)
+        study = guard.read_subject(subject, CARD, align=align)
         errors[align] = np.abs(study["T2"].data - smooth).mean()
 
     assert errors["rigid"] < 0.3 * errors["header"]

@@ -14,7 +14,7 @@ from napari_medsynth.errors import VolumeError
 from napari_medsynth.training.config import TrainConfig
 
 from .batch import MISSING, Batch
-from .masks import Mask, random_mask
+from .masks import Mask, curriculum_mask, random_mask
 from .samples import (
     Images,
     Sample,
@@ -67,6 +67,8 @@ class Batches:
         Give all samples of a batch the same contrasts; needed where a batch norm sees
         the whole batch. Not done where subjects without a common target and source
         meet.
+    n_processes : int
+        That share the work: they tell how much of the training a batch's number is.
 
     Raises
     ------
@@ -83,9 +85,11 @@ class Batches:
         targets: tuple[str, ...] = (),
         batch_size: int = 1,
         is_one_mask: bool = False,
+        n_processes: int = 1,
     ) -> None:
         self._config, self._card, self._mixture = config, card, mixture
         self._batch_size, self._is_one_mask = batch_size, is_one_mask
+        self._n_processes = n_processes
         self._contrasts = contrasts_of(card)
         self._may_flip = config.flip and card.flips
         self._wanted = np.array(
@@ -127,7 +131,7 @@ class Batches:
             [fit_to(pair, size, jitter, rng, step=self._card.scale) for pair in both]
         )
         images, truth = np.split(fitted, 2, axis=1)
-        masks = self._masks(samples, rng)
+        masks = self._masks(samples, rng, self._progress(number))
         given, wanted = (np.stack(mask) for mask in zip(*masks, strict=True))
         return as_batch(self._card, images, truth, given, wanted)
 
@@ -192,20 +196,30 @@ class Batches:
         return int(height), int(width)
 
     def _masks(
-        self, samples: list[Sample], rng: np.random.Generator
+        self, samples: list[Sample], rng: np.random.Generator, progress: float
     ) -> list[tuple[Mask, Mask]]:
         """Say which contrasts of each sample are given and which wanted."""
         if not self._card.is_unified:
             given = np.array([c in self._card.inputs for c in self._contrasts])
             return [(given & s.present, self._wanted & s.present) for s in samples]
-        availability = self._config.availability
         common = np.logical_and.reduce([sample.present for sample in samples])
         if self._is_one_mask and common.sum() > 1 and (common & self._wanted).any():
-            return [random_mask(common, self._wanted, availability, rng)] * len(samples)
-        return [
-            random_mask(sample.present, self._wanted, availability, rng)
-            for sample in samples
-        ]
+            return [self._mask(common, rng, progress)] * len(samples)
+        return [self._mask(sample.present, rng, progress) for sample in samples]
+
+    def _mask(
+        self, present: Mask, rng: np.random.Generator, progress: float
+    ) -> tuple[Mask, Mask]:
+        availability = self._config.availability
+        if availability == "curriculum":
+            return curriculum_mask(present, self._wanted, progress, rng)
+        return random_mask(present, self._wanted, availability, rng)
+
+    def _progress(self, number: int) -> float:
+        """Give the share of the training that is done when a batch is learnt from."""
+        config = self._config
+        per_epoch = config.steps_per_epoch * self._n_processes or self.n_per_round
+        return number / (config.epochs * max(1, per_epoch))
 
 
 def as_batch(
@@ -227,18 +241,21 @@ def fit_to(
     rng: np.random.Generator,
     *,
     step: int = 1,
+    is_patch: bool = False,
 ) -> NDArray[np.float32]:
     """Cut and pad (C, H, W) to `size`; what is shown lies near the middle.
 
     What is larger than `size` by much is cut at random, smaller images are moved by at
-    most `jitter` pixels; all moves are multiples of `step`.
+    most `jitter` pixels; all moves are multiples of `step`. A patch is cut at random of
+    whatever is larger.
     """
     result = np.full((len(images), *size), MISSING, np.float32)
     source: list[slice] = [slice(None)]
     target: list[slice] = [slice(None)]
     for have, want in zip(images.shape[1:], size, strict=True):
         spare = want - have
-        reach = max(jitter, -spare // 2 if spare < -64 else 0)
+        is_cut_anywhere = spare < -64 or (is_patch and spare < 0)
+        reach = max(jitter, -spare // 2 if is_cut_anywhere else 0)
         start = spare // 2 + (int(rng.integers(-reach, reach + 1)) if reach else 0)
         start = min(max(start, min(spare, 0)), max(spare, 0)) // step * step
         source.append(slice(max(0, -start), max(0, -start) + min(have, want)))

@@ -13,7 +13,21 @@ from napari_medsynth.errors import VolumeError
 from napari_medsynth.training.job import DataConfig
 
 from .samples import Subject, contrasts_of
-from .scans import Group, chosen, find_groups
+from .scans import Group, apart, chosen, find_groups
+from .single import single_subjects
+
+
+def subjects_for(data: DataConfig, card: ModelCard) -> tuple[Subject, ...]:
+    """List the subjects of a job that a model could learn from; no voxel is read.
+
+    Raises
+    ------
+    VolumeError
+        As `find_subjects`, or `single_subjects` for restoration.
+    """
+    if card.is_restoration:
+        return tuple(_with_unique_names(single_subjects(data, card)))
+    return find_subjects(data, contrasts_of(card))
 
 
 def find_subjects(data: DataConfig, contrasts: tuple[str, ...]) -> tuple[Subject, ...]:
@@ -37,15 +51,17 @@ def find_subjects(data: DataConfig, contrasts: tuple[str, ...]) -> tuple[Subject
     Raises
     ------
     VolumeError
-        If no subject has two of the contrasts, or the folder does not exist.
+        If no subject has two of the contrasts (one, if they need no pairs), or the folder does not exist.
     """
     if not data.folder and not data.studies:
         return ()
-    found = [*_listed(data, contrasts), *_in_folder(data.folder, contrasts)]
-    if not any(len(subject.files) > 1 for subject in found):
+    found = [*_listed(data, contrasts), *_in_folder(data, contrasts)]
+    is_paired = data.pairing == "paired"
+    if not any(len(subject.files) > is_paired for subject in found):
         where = data.folder or "the list"
         raise VolumeError(
-            f"No subject with two of {', '.join(contrasts)} was found in {where}: it "
+            f"No subject with {'two' if is_paired else 'one'} of "
+            f"{', '.join(contrasts)} was found in {where}: it "
             "needs one folder per subject with files named by contrast (T1.nii.gz), "
             "or a BIDS data set."
         )
@@ -85,11 +101,43 @@ def split_subjects(
     return train, held_out
 
 
+def split_for(
+    data: DataConfig, card: ModelCard, subjects: tuple[Subject, ...], *, seed: int
+) -> tuple[tuple[Subject, ...], tuple[Subject, ...]]:
+    """Give the subjects to train on and those held out, as `split_subjects`.
+
+    Of unpaired data, only subjects with sources and targets can be held out, because
+    only they can be measured: without any, or with just one, nobody is.
+
+    Raises
+    ------
+    VolumeError
+        As `split_subjects`.
+    """
+    if data.pairing == "paired":
+        return split_subjects(subjects, data, seed=seed)
+    wanted = set(contrasts_of(card))
+    paired = tuple(s for s in subjects if wanted <= set(s.files))
+    chosen_from = subjects if data.held_out else paired
+    _, held_out = split_subjects(chosen_from, data, seed=seed)
+    persons = {_person(s) for s in held_out}
+    train = tuple(s for s in subjects if _person(s) not in persons)
+    return train, tuple(s for s in held_out if s in paired)
+
+
+def can_teach_unpaired(subject: Subject, wanted: set[str], card: ModelCard) -> bool:
+    """Whether a subject has all sources, or all targets; `wanted` are all of them."""
+    has = set(subject.files)
+    return set(card.inputs) <= has or set(card.outputs) <= has
+
+
 def why_unusable(
     card: ModelCard, contrasts: Collection[str], targets: tuple[str, ...] = ()
 ) -> str:
     """Say what a subject with these contrasts lacks, "no T2"; "" if nothing."""
     wanted = targets or card.outputs
+    if card.is_restoration:
+        return "" if card.outputs[0] in contrasts else f"no {card.outputs[0]}"
     known = [c for c in contrasts_of(card) if c in contrasts]
     if not card.is_unified:
         missing = [c for c in card.inputs if c not in contrasts]
@@ -97,7 +145,7 @@ def why_unusable(
             return f"no {', '.join(missing)}"
     if not any(c in contrasts for c in wanted):
         return f"no {' or '.join(wanted)}"
-    if len(known) < 2:
+    if len(known) < 2 and len(contrasts_of(card)) > 1:
         return f"nothing beside {known[0]}"
     return ""
 
@@ -109,13 +157,16 @@ def _listed(data: DataConfig, contrasts: tuple[str, ...]) -> Iterator[Subject]:
         yield Subject(name, files, study.get("person", ""))
 
 
-def _in_folder(entry: str, contrasts: tuple[str, ...]) -> Iterator[Subject]:
+def _in_folder(data: DataConfig, contrasts: tuple[str, ...]) -> Iterator[Subject]:
+    entry = data.folder
     if not entry:
         return
     root = Path(entry).expanduser().absolute()
     if not root.is_dir():
         raise VolumeError(f"{entry} is no folder: choose one with scans.")
     groups = find_groups(root, contrasts)
+    if data.pairing == "unpaired":
+        groups = apart(groups)
     short = Counter(group.name or group.folder.name for group in groups)
     for group in groups:
         files, notes = chosen(group.scans)

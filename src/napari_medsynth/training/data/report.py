@@ -103,14 +103,16 @@ def _look_at(
     known = [c for c in contrasts_of(card) if c in subject.files]
     for contrast in known:
         try:
-            volumes[contrast] = _checked(read_volume(subject.files[contrast]))
+            volume = read_volume(subject.files[contrast])
+            volumes[contrast] = _checked(volume, may_be_flat=card.is_restoration)
         except VolumeError as err:
             problems.append(f"{contrast} cannot be used: {err}")
     places, found = _places(volumes, align)
     problems += found
     volumes = {c: v for c, v in volumes.items() if c in places}
     problems += [f"{c}: {text}" for c, v in volumes.items() for text in v.warnings]
-    problems += [f"no {c}" for c in contrasts_of(card) if c not in subject.files]
+    needed = card.outputs if card.is_restoration else contrasts_of(card)
+    problems += [f"no {c}" for c in needed if c not in subject.files]
     lacking = why_unusable(card, volumes, targets)
     if lacking:
         problems.insert(0, f"cannot be used: {lacking}")
@@ -126,7 +128,7 @@ def _look_at(
     )
 
 
-def _checked(volume: Volume) -> Volume:
+def _checked(volume: Volume, *, may_be_flat: bool) -> Volume:
     """Refuse what is no scan.
 
     Raises
@@ -138,7 +140,7 @@ def _checked(volume: Volume) -> Volume:
         raise VolumeError(f"it has {volume.data.shape[0]} channels, not one image.")
     if volume.is_synthetic:
         raise VolumeError("a model made it: choose real scans.")
-    if min(volume.shape) < 2:
+    if min(volume.shape) < 2 and not may_be_flat:
         raise VolumeError("it is a single slice: volumes are needed.")
     sample = volume.data.ravel()[:: max(1, volume.data.size // 100_000)]
     n_values = len(np.unique(sample[np.isfinite(sample)]))

@@ -100,6 +100,37 @@ def find_groups(folder: Path, contrasts: Collection[str]) -> list[Group]:
     return _divided(folder, scans) if scans else []
 
 
+def all_scans(folder: Path, contrasts: Collection[str] | None) -> list[Scan]:
+    """List the scans of some contrasts; all images, pictures too, if None."""
+    return list(_scans_in(folder, contrasts))
+
+
+def person_of(scan: Scan, root: Path) -> str:
+    """Say whose scan it is by its BIDS name or its folder in `root`; "" if unknown."""
+    match = _BIDS.search(scan.path.relative_to(root.parent).as_posix())
+    if match:
+        return match[1]
+    parts = scan.path.relative_to(root).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def apart(groups: Iterable[Group]) -> list[Group]:
+    """Give each scan of what nothing divides into subjects to one of its own.
+
+    A folder of MR and a folder of CT, each of many persons, for example.
+    """
+    result = []
+    for group in groups:
+        if group.person or not _has_twins(group.scans):
+            result.append(group)
+        else:
+            result += [
+                Group(group.folder, [scan], f"{scan.contrast}-{stem_of(scan.path)}")
+                for scan in group.scans
+            ]
+    return result
+
+
 def _divided(folder: Path, scans: Sequence[Scan]) -> list[Group]:
     whole = [Group(folder, scans)]
     children, direct = _by_child(folder, scans)
@@ -170,21 +201,32 @@ def chosen(scans: Iterable[Scan]) -> tuple[Mapping[str, Path], tuple[str, ...]]:
     return files, tuple(notes)
 
 
-def _scans_in(folder: Path, contrasts: Collection[str]) -> Iterator[Scan]:
-    """Find real scans; masks, pictures and synthetic images are passed over."""
+def _scans_in(folder: Path, contrasts: Collection[str] | None) -> Iterator[Scan]:
+    """Find real scans; masks and synthetic images are passed over.
+
+    So are pictures, unless `contrasts` is None: every image then.
+    """
+    is_any = contrasts is None
+    wanted = contrasts or ()
     dicom = []
     for path in _files(folder):
         reader = reader_of(path)
         if reader is read_dicom:
             dicom.append(path)
-        elif reader is None or reader is read_raster or _is_second_half(path):
+        elif (
+            reader is None
+            or _is_second_half(path)
+            or (reader is read_raster and not is_any)
+        ):
             continue
         elif not _NO_SCAN.search(stem_of(path)):
             contrast = _contrast_of(path)
-            if contrast in contrasts and not read_sidecar(path).get("synthetic"):
+            is_wanted = is_any or contrast in wanted
+            if is_wanted and not read_sidecar(path).get("synthetic"):
                 yield Scan(path, contrast)
     for series in list_series(dicom):
-        if series.modality in contrasts and not series.is_synthetic:
+        is_wanted = is_any or series.modality in wanted
+        if is_wanted and not series.is_synthetic:
             yield Scan(series.path, series.modality, series.study)
 
 

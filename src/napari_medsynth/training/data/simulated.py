@@ -44,10 +44,15 @@ class SimulatedSlices:
         self._brains: dict[int, Anatomy] = {}
         self._lock = Lock()
 
-    def draw(self, plane: str, rng: np.random.Generator) -> Sample:
-        """Give a random slice of `plane`."""
+    def draw(
+        self,
+        plane: str,
+        rng: np.random.Generator,
+        modalities: tuple[str, ...] | None = None,
+    ) -> Sample:
+        """Give a random slice of `plane`, in other contrasts than usual on demand."""
         brain = self._brain(int(rng.integers(self._n_anatomies)))
-        scanner = Scanner(self._modalities, brain, rng)
+        scanner = Scanner(modalities or self._modalities, brain, rng)
         axis = AXIS[plane]
         n_slices = brain.shares.shape[1 + axis]
         index = int(rng.integers(n_slices // 12, n_slices - n_slices // 12))

@@ -85,6 +85,15 @@ class RealSlices:
             self._indices[plane] = np.flatnonzero(is_covered & is_full)
         return self._indices[plane]
 
+    def pixel(self, plane: str) -> float:
+        """Give the mean size of the pixels of a slice [mm]."""
+        return float(np.mean(np.delete(self._stack().spacing, PLANES[plane])))
+
+    def size(self, plane: str) -> tuple[int, int]:
+        """Give height and width of a slice, before it is resampled."""
+        rows, columns = np.delete(self._stack().data.shape[1:], PLANES[plane]).tolist()
+        return rows, columns
+
     def draw(self, plane: str, index: int, rng: np.random.Generator | None) -> Sample:
         """Give one slice, varied at random; as it is if `rng` is None.
 

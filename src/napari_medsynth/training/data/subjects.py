@@ -18,9 +18,9 @@ from napari_medsynth.training.folder import (
 )
 from napari_medsynth.training.job import TrainJob
 
-from .cohort import find_subjects, split_subjects
+from .cohort import split_for, split_subjects, subjects_for
 from .report import SubjectReport, report_subjects
-from .samples import Subject, contrasts_of
+from .samples import Subject
 
 
 def read_subjects(
@@ -56,7 +56,7 @@ def read_subjects(
     VolumeError
         If no subject can be used.
     """
-    subjects = find_subjects(job.data, contrasts_of(card))
+    subjects = subjects_for(job.data, card)
     asked, known = _asked(job, subjects), read_json(folder / REPORT)
     if known.get("asked") == asked:
         for values in known["subjects"]:
@@ -115,7 +115,7 @@ def write_report(
     held_out = list(job.data.held_out)
     roles = {name: "held out" for name in held_out}
     values = {
-        "asked": _asked(job, find_subjects(job.data, contrasts_of(card))),
+        "asked": _asked(job, subjects_for(job.data, card)),
         "subjects": [
             {**one.to_json(), "role": roles.get(one.name, "train")} for one in reports
         ],
@@ -129,8 +129,8 @@ def held_out_of(job: TrainJob, card: ModelCard) -> tuple[Subject, ...]:
     """Give the subjects that a job does not learn from."""
     if not (job.data.folder or job.data.studies):
         return ()
-    subjects = find_subjects(job.data, contrasts_of(card))
-    return split_subjects(subjects, job.data, seed=job.learn.seed)[1]
+    subjects = subjects_for(job.data, card)
+    return split_for(job.data, card, subjects, seed=job.learn.seed)[1]
 
 
 def _held_out(job: TrainJob, usable: tuple[Subject, ...], chosen: set[str]) -> set[str]:

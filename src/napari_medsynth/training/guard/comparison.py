@@ -177,9 +177,10 @@ def _scores(
     scores = {}
     for target in trial.targets:
         made, truth = _stack(result.volumes[target], plane, indices), truths[target]
-        # A synthesis has the unit of its first source: give it that of the real scan.
-        made = gathered.unit_of(target).forward(made)
-        made = truth.scale(card, target).inverse(made)
+        if not card.is_restoration:
+            # A synthesis has the unit of its first source: give it the real scan's.
+            made = gathered.unit_of(target).forward(made)
+            made = truth.scale(card, target).inverse(made)
         scores[target] = _measured(_unit_range(truth.fit, made), truth)
     return scores
 

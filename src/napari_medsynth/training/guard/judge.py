@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import Study
 from napari_medsynth.simulate import MODALITIES, sample_study
+from napari_medsynth.training.data.restoration import degraded_study
 from napari_medsynth.training.data.samples import Subject, contrasts_of
 from napari_medsynth.training.data.slices import on_one_grid, read_contrast
 from napari_medsynth.training.events import Judging
@@ -178,7 +180,7 @@ def _on_subjects(
     for subject, trials in plan:
         before = progress.done
         try:
-            study = read_subject(subject, contrasts_of(pair[1].card), align=align)
+            study = read_subject(subject, pair[1].card, align=align)
             steps = compare(*pair, study, trials, plane=plane, n_slices=n_slices)
             found, differences = yield from _counted(steps, progress)
         except VolumeError as err:
@@ -225,14 +227,20 @@ def _counted(
             yield progress.event
 
 
-def read_subject(subject: Subject, contrasts: Sequence[str], *, align: str) -> Study:
+def read_subject(subject: Subject, card: ModelCard, *, align: str) -> Study:
     """Read a subject's scans and put them on the grid of the first contrast.
+
+    For restoration, the worse image is made of the good one unless it is there.
 
     Raises
     ------
     VolumeError
         If one cannot be read, or they do not share a field of view.
     """
-    volumes = {c: read_contrast(subject, c) for c in contrasts if c in subject.files}
+    volumes = {
+        c: read_contrast(subject, c) for c in contrasts_of(card) if c in subject.files
+    }
     study = Study(volumes, subject=subject.name)
+    if card.is_restoration and card.inputs[0] not in volumes:
+        return degraded_study(study, card)
     return on_one_grid(study, next(iter(volumes)), align)
