@@ -32,6 +32,8 @@ class Layout:
         Id of the blueprint that such a file fills.
     marks : tuple of str
         Regular expressions; each must match a whole key of the file.
+    unless : tuple of str
+        Regular expressions; none may match a whole key of the file.
     rules : tuple of (str, str)
         Regular expressions and what they become, applied to every key in this order.
     drop : tuple of str
@@ -53,10 +55,15 @@ class Layout:
     options: Callable[[State], dict[str, Any]] = _nothing
     changes: Callable[[State], dict[str, Any]] = _nothing
     refused: str = field(default="")
+    unless: tuple[str, ...] = ()
 
     def fits(self, state: State) -> bool:
-        """Tell whether all marks are found among the keys."""
-        return all(any(re.fullmatch(mark, key) for key in state) for mark in self.marks)
+        """Tell whether all marks are found among the keys, and none of `unless`."""
+
+        def has(pattern: str) -> bool:
+            return any(re.fullmatch(pattern, key) for key in state)
+
+        return all(map(has, self.marks)) and not any(map(has, self.unless))
 
     def renamed(self, state: State) -> dict[str, Tensor]:
         """Give the tensors under our keys."""
