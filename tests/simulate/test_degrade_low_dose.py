@@ -138,7 +138,7 @@ def test_electronic_noise_matters_at_low_dose_only(rng):
         )
         return noise_of(scanner, dose, rng)[:, centre].std()
 
-    assert spread(10, 1.0) == pytest.approx(spread(0, 1.0), rel=0.05)
+    assert spread(10, 1.0) == pytest.approx(spread(0, 1.0), rel=0.1)
     assert spread(30, 0.01) > 1.2 * spread(0, 0.01)
 
 

@@ -66,6 +66,7 @@ def _like(
         options={**card.options, **channels, **network.options},
         inputs=inputs,
         outputs=outputs,
+        degradation=network.degradation or card.degradation,
         planes=job.data.planes,
         sha256="",
         quality=(),

@@ -42,6 +42,8 @@ class NetworkConfig:
     inputs, outputs : tuple of str
         Contrasts in the order of the channels; the same ones for a unified model. ()
         is T1, T2, PD and FLAIR, or what `card` says.
+    degradation : mapping
+        How an input is made of an output, instead of that of `card`; {} is its own.
     norm_statistics : {"running", "batch"}
         Normalise by running statistics, or each slice by its own.
     transformer : str
@@ -57,6 +59,7 @@ class NetworkConfig:
     options: Mapping[str, Any] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    degradation: Mapping[str, Any] = field(default_factory=dict)
     norm_statistics: Literal["running", "batch"] = "running"
     transformer: str = ""
     sharp_start: bool = False
