@@ -127,8 +127,9 @@ class Batches:
         size = self._size(samples, rng)
         both = [np.concatenate([sample.images, sample.truth]) for sample in samples]
         jitter = 6 if self._config.affine else 0
+        step, is_patch = self._card.scale, self._config.patch_size > 0
         fitted = np.stack(
-            [fit_to(pair, size, jitter, rng, step=self._card.scale) for pair in both]
+            [fit_to(p, size, jitter, rng, step=step, is_patch=is_patch) for p in both]
         )
         images, truth = np.split(fitted, 2, axis=1)
         masks = self._masks(samples, rng, self._progress(number))
@@ -225,12 +226,19 @@ class Batches:
 def as_batch(
     card: ModelCard, images: Images, truth: Images, given: Mask, wanted: Mask
 ) -> Batch:
-    """Sort the contrasts (N, C, H, W) into a network's inputs and outputs."""
-    contrasts = contrasts_of(card)
+    """Sort the contrasts (N, C, H, W) into a network's inputs and outputs.
+
+    With neighbours, C is the number of contrasts times that of slices: see `Sample`.
+    """
+    contrasts, reach = contrasts_of(card), card.neighbours
     inputs = [contrasts.index(c) for c in card.inputs]
     outputs = [contrasts.index(c) for c in card.outputs]
-    sources = np.where(given[..., None, None], images, np.float32(MISSING))[:, inputs]
-    arrays = (sources, truth[:, outputs], given[:, outputs], wanted[:, outputs])
+    n, _, *size = images.shape
+    stacks = images.reshape(n, len(contrasts), 2 * reach + 1, *size)
+    shown = np.where(given[..., None, None, None], stacks, np.float32(MISSING))
+    sources = shown[:, inputs].reshape(n, -1, *size)
+    middle = truth.reshape(stacks.shape)[:, outputs, reach]
+    arrays = (sources, middle, given[:, outputs], wanted[:, outputs])
     return Batch(*(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays))
 
 

@@ -61,6 +61,7 @@ def mixture_of(job: TrainJob, card: ModelCard, subjects: Subjects) -> Mixture:
             n_anatomies=data.n_anatomies,
             n_lesions=data.n_lesions,
             seed=job.learn.seed,
+            neighbours=card.neighbours,
         )
         simulated = heads
         if card.is_restoration:

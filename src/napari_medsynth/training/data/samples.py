@@ -44,11 +44,13 @@ class Sample:
     Parameters
     ----------
     images : ndarray
-        float32, (C, H, W) in [-1, 1]: what a network is given, with noise.
+        float32, (C, H, W) in [-1, 1]: what a network is given, with noise. For a card
+        with neighbours, C is each contrast's slices from the lowest index to the
+        highest, one contrast after the other.
     truth : ndarray
         The same without bias field, blur and noise: what it should give.
     present : ndarray
-        bool, (C,): which contrasts exist.
+        bool, one per contrast: which exist.
     """
 
     images: Images

@@ -79,9 +79,13 @@ class Scanner:
         return fits
 
     def slice_(
-        self, plane: str, index: int, rng: np.random.Generator
+        self,
+        plane: str,
+        index: int,
+        rng: np.random.Generator,
+        noise: np.random.Generator | None = None,
     ) -> tuple[Images, Images]:
-        """Scan one slice.
+        """Scan one slice; its noise comes from another source if there is one.
 
         Returns
         -------
@@ -100,7 +104,7 @@ class Scanner:
         for c, clean in enumerate(signals):
             shaded = clean * bias_field(self._bias[c], *position)
             blurred = point_spread(shaded, float(self._fwhm[c]))
-            noisy = rician(blurred, float(self._sigmas[c]), rng)
+            noisy = rician(blurred, float(self._sigmas[c]), noise or rng)
             seen = noisy if self._has_air_noise else noisy * brain
             images[c] = self._finished(c, self._fits[c].forward(seen))
             truth[c] = self._finished(c, self._fits[c].forward(clean * brain))

@@ -28,6 +28,8 @@ class SimulatedSlices:
         Brains kept in memory; largest number of lesions in one.
     seed : int
         Of the brains.
+    neighbours : int
+        Slices on each side that a sample has too.
     """
 
     def __init__(
@@ -37,8 +39,9 @@ class SimulatedSlices:
         n_anatomies: int,
         n_lesions: int,
         seed: int,
+        neighbours: int = 0,
     ) -> None:
-        self._modalities, self._seed = modalities, seed
+        self._modalities, self._seed, self._reach = modalities, seed, neighbours
         self._n_anatomies, self._n_lesions = n_anatomies, n_lesions
         self._average = load_anatomy()
         self._brains: dict[int, Anatomy] = {}
@@ -56,8 +59,19 @@ class SimulatedSlices:
         axis = AXIS[plane]
         n_slices = brain.shares.shape[1 + axis]
         index = int(rng.integers(n_slices // 12, n_slices - n_slices // 12))
-        images, truth = scanner.slice_(plane, index, rng)
-        return Sample(images, truth, np.ones(len(images), bool))
+        if not self._reach:
+            images, truth = scanner.slice_(plane, index, rng)
+            return Sample(images, truth, np.ones(len(images), bool))
+        around = np.arange(index - self._reach, index + self._reach + 1)
+        seed = int(rng.integers(2**32))  # one scan: all but the noise is the same
+        slabs = [
+            scanner.slice_(plane, i, np.random.default_rng(seed), rng)
+            for i in around.clip(0, n_slices - 1).tolist()
+        ]
+        images, truth = (np.stack(parts, axis=1) for parts in zip(*slabs, strict=True))
+        shape = (-1, *images.shape[2:])
+        present = np.ones(len(images), bool)
+        return Sample(images.reshape(shape), truth.reshape(shape), present)
 
     def _brain(self, number: int) -> Anatomy:
         """Give a brain, made up when it is first needed: each takes seconds."""

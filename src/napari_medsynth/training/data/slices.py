@@ -100,7 +100,11 @@ class RealSlices:
         Its pixels have the size that the card asks for.
         """
         stack = self._stack()
-        cut = np.take(stack.data, index, axis=1 + PLANES[plane])
+        axis, reach = PLANES[plane], self._card.neighbours
+        around = np.arange(index - reach, index + reach + 1)
+        around = around.clip(0, stack.data.shape[1 + axis] - 1)
+        slabs = np.moveaxis(stack.data, 1 + axis, 1)[:, around]
+        cut = slabs.reshape(-1, *slabs.shape[2:])
         images = cut.astype(np.float32) / np.float32(_STEPS) - np.float32(1)
         seen = true = _resampled(images, stack, plane, self._card.spacing)
         if rng is not None:
@@ -113,10 +117,12 @@ class RealSlices:
         """Put contrasts that do not exist, as black, between those that do."""
         if self._present.all():
             return images
-        shape = (len(self._present), *images.shape[1:])
-        whole = np.full(shape, self._card.missing_value, np.float32)
-        whole[self._present] = images
-        return whole
+        size = (2 * self._card.neighbours + 1, *images.shape[1:])
+        whole = np.full(
+            (len(self._present), *size), self._card.missing_value, np.float32
+        )
+        whole[self._present] = images.reshape(-1, *size)
+        return whole.reshape(-1, *size[1:])
 
     def _stack(self) -> Stack:
         """Give all existing contrasts, uint16 for [-1, 1]."""
