@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from napari_medsynth.catalogue import ModelCard
-from napari_medsynth.engine import restore
+from napari_medsynth.engine import interpolated, restore
 from napari_medsynth.engine.prepared import prepare_study
 from napari_medsynth.engine.progress import exhausted
 from napari_medsynth.errors import CardError, DeviceMemoryError, EngineError
@@ -399,3 +399,24 @@ def test_gaps_do_not_spread(bright):
 def test_what_a_model_cannot_do_is_refused(bright, card, settings, error, words):
     with pytest.raises(error, match=words):
         made_by(bright, card, model=Spy(), **settings)
+
+
+def test_what_a_network_must_beat_is_on_its_grid(rng):
+    volume = Volume(
+        rng.uniform(0, 9, (1, 4, 12, 11)).astype(np.float32), (1, 1.5, 4), name="a"
+    )
+    for card, choices in ((X2, {}), (X2, {"plane": "sagittal"}), (THIN, {"factor": 2})):
+        made = made_by(volume, card, model=Spy(), **choices)
+        plain = interpolated(volume, card, **choices)
+
+        assert plain.shape == made.shape
+        assert plain.spacing == pytest.approx(made.spacing)
+        assert plain.origin == pytest.approx(made.origin)
+        assert plain.name == "a (cubic interpolation)"
+        assert not plain.is_synthetic
+    assert interpolated(volume, DENOISER) is volume
+    smooth = volume.with_data(np.fromfunction(lambda c, z, y, x: x, volume.data.shape))
+    ramp = interpolated(smooth, X2).data[0, 0, 0, 4:-4]
+    np.testing.assert_allclose(np.diff(ramp), 0.5, atol=1e-4)
+    with pytest.raises(CardError, match="2 times"):
+        interpolated(volume, X2, factor=3)

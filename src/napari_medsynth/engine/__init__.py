@@ -7,7 +7,7 @@ from .metrics import compare
 from .noise import noise_level, noise_map, residual
 from .predict import predict
 from .progress import Progress, Result
-from .restore import restore
+from .restore import interpolated, restore
 from .slices import PLANES
 from .weights import fold_batchnorm, load_model
 
@@ -23,6 +23,7 @@ __all__ = [
     "compare",
     "fit_normalisation",
     "fold_batchnorm",
+    "interpolated",
     "load_model",
     "noise_level",
     "noise_map",

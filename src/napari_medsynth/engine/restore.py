@@ -18,7 +18,7 @@ from .predict import predict
 from .progress import Progress, Result
 from .slices import PLANES
 
-__all__ = ["restore"]
+__all__ = ["interpolated", "restore"]
 
 _DONE = {"super-resolution": "super-resolved", "denoising": "denoised"}
 _NAMES = tuple(PLANES)
@@ -108,6 +108,29 @@ def restore(
     )
     data, provenance = yield from steps
     return _result(volume, card, way, shown.with_data(data), provenance)
+
+
+def interpolated(
+    volume: Volume,
+    card: ModelCard,
+    *,
+    factor: float | None = None,
+    plane: str | None = None,
+) -> Volume:
+    """Give `volume` on the grid of its restoration by cubic interpolation alone.
+
+    What a network must be better than; `volume` itself if nothing is enlarged.
+    Parameters and errors as `restore`.
+    """
+    way = _way(volume, card, plane)
+    if card.scale > 1:
+        way.presented(volume, card, factor)  # refuses a wrong factor
+        factor = None
+    made = _turned(way.presented(volume, replace(card, scale=1), factor), way.axis)
+    if made is volume:
+        return volume
+    name = f"{volume.name} (cubic interpolation)".strip()
+    return made.with_data(made.data, name=name)
 
 
 @dataclass(frozen=True)
