@@ -1,17 +1,23 @@
-"""Write docs/models/ from the embedded cards and docs/reference/cli.md from the CLI."""
+"""Write docs/models/ from our cards and docs/reference/cli.md from the CLI.
+
+The index also shows what ``benchmarks/models.py`` measured last (COMPARISON).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from napari_medsynth.catalogue import ModelCard, list_cards, origin_of
+from napari_medsynth.catalogue import BLUEPRINT, TASKS, ModelCard, list_cards, origin_of
 from napari_medsynth.cli.app import app
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+COMPARISON = ROOT / "benchmarks" / "models.json"
 GENERATED = "<!-- Written by scripts/model_pages.py: make model-pages -->"
 
 
@@ -25,32 +31,65 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """Give all generated pages by their path in docs/."""
-    cards = [card for card in list_cards() if origin_of(card.id) == "embedded"]
+    ours = [
+        card
+        for card in list_cards(blueprints=True)
+        if origin_of(card.id) in ("embedded", BLUEPRINT)
+    ]
     return {
-        "models/index.md": _index(cards),
-        **{f"models/{card.id}.md": _model(card) for card in cards},
+        "models/index.md": _index(ours),
+        **{f"models/{card.id}.md": _model(card) for card in ours},
         "reference/cli.md": _command_line(),
     }
 
 
 def _index(cards: list[ModelCard]) -> str:
+    trained = [card for card in cards if card.is_trained]
+    parts = [
+        "# Models",
+        "These come with the package, ready to run. [Official weights](../how-to/"
+        "import-official-weights.md) and [other packages](../how-to/add-provider.md) "
+        "add more.",
+        _table(trained),
+        "## Networks without weights",
+        "Published networks, equal to their originals. [Train](../how-to/"
+        "train-a-model.md) or fine-tune them on your own scans, or import official "
+        "weights.",
+    ]
+    for task in TASKS:
+        found = [c for c in cards if c.task == task and not c.is_trained]
+        if found:
+            parts += [f"### {task.capitalize()}", _table(found)]
+    return _page(*parts, *_comparison())
+
+
+def _table(cards: list[ModelCard]) -> str:
     rows = [
         f"| [{card.id}]({card.id}.md) | {card.title} | {_sources(card)} | "
-        f"{', '.join(card.outputs)} | {card.parameters / 1e6:.1f} M |"
+        f"{', '.join(card.outputs)} | {_millions(card.parameters)} |"
         for card in cards
     ]
-    return _page(
-        "# Models",
-        "These come with the package. [Official weights](../how-to/import-official-"
-        "weights.md) and [other packages](../how-to/add-provider.md) add more.",
-        "\n".join(
-            [
-                "| id | title | sources | makes | parameters |",
-                "| --- | --- | --- | --- | --- |",
-                *rows,
-            ]
-        ),
-    )
+    head = [
+        "| id | title | of | makes | parameters |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    return "\n".join([*head, *rows])
+
+
+def _millions(n: int) -> str:
+    return f"{n / 1e6:.1f} M" if n >= 1e6 else f"{n / 1e3:.0f} k"
+
+
+def _comparison() -> Iterator[str]:
+    """Give the table that ``benchmarks/models.py`` wrote, if it did."""
+    if not COMPARISON.is_file():
+        return
+    measured = json.loads(COMPARISON.read_text(encoding="utf-8"))
+    yield "## A fair comparison"
+    yield measured["about"]
+    for title, rows in measured["tables"].items():
+        yield f"### {title}"
+        yield _rows(rows)
 
 
 def _model(card: ModelCard) -> str:
@@ -62,31 +101,50 @@ def _model(card: ModelCard) -> str:
         "in-plane spacing": f"{card.spacing:g} mm" if card.spacing else "any",
         "network": f"`{card.factory}` "
         + ", ".join(f"{k}={v}" for k, v in card.options.items()),
+        "enlarges": f"{card.scale} times" if card.scale > 1 else "",
+        "degradation": _cell(card.degradation),
+        "neighbouring slices": str(card.neighbours or ""),
         "parameters": f"{card.parameters:,}",
         "normalisation statistics": card.norm_statistics,
         "licence of the weights": card.licence,
         "reference": card.reference,
-        "sha256": f"`{card.sha256}`",
+        "sha256": f"`{card.sha256}`" if card.sha256 else "",
     }
     table = [f"| {key} | {value} |" for key, value in facts.items() if value]
     parts = [
         f"# {card.title}",
         f"`{card.id}`",
+        "" if card.is_trained else _how_to_train(card),
         "\n".join(["| | |", "| --- | --- |", *table]),
-        f"## Training\n\n{card.training_data}",
+        f"## Training\n\n{card.training_data}" if card.training_data else "",
         _mapping(card.training),
+        "## Recipe" if card.recipe else "",
+        _mapping(card.recipe),
         f"## Limits\n\n{card.limits}",
     ]
+    if card.choices:
+        parts.append("## Decided here\n\n" + "\n".join(f"- {c}" for c in card.choices))
     if card.quality:
         parts.append("## Measured quality\n\n" + _quality(card))
     return _page(*parts)
 
 
+def _how_to_train(card: ModelCard) -> str:
+    return (
+        "A network without weights: train it, or import official ones.\n\n"
+        f"```sh\nmedsynth train {card.id} --folder SCANS -o {card.id}.safetensors\n```"
+    )
+
+
 def _quality(card: ModelCard) -> str:
-    keys = list(dict.fromkeys(key for row in card.quality for key in row))
+    return _rows(card.quality)
+
+
+def _rows(found: Sequence[Mapping[str, object]]) -> str:
+    keys = list(dict.fromkeys(key for row in found for key in row))
     rows = [
         "| " + " | ".join(_cell(row.get(key, "")) for key in keys) + " |"
-        for row in card.quality
+        for row in found
     ]
     head = "| " + " | ".join(key.replace("_", " ") for key in keys) + " |"
     return "\n".join([head, "|" + " --- |" * len(keys), *rows])

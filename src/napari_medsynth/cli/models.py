@@ -38,10 +38,14 @@ _SUMMARY = (
 @models.command("list")
 def list_models(
     task: Annotated[str | None, typer.Option(help="Only models of this task.")] = None,
+    untrained: Annotated[
+        bool,
+        typer.Option("--all", help="Networks without weights too."),
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """List all models: embedded, imported, and those of other packages."""
-    cards = catalogue.list_cards(task)
+    cards = catalogue.list_cards(task, blueprints=untrained)
     warn(catalogue.problems())
     if json:
         say_json([_summary(card) for card in cards])
