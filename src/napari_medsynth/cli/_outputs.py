@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import Volume, write_volume
+from napari_medsynth.io.sidecar import SUFFIXES
 
 
 def image_name(target: str, model: str, suffix: str) -> str:
@@ -19,6 +20,25 @@ def image_name(target: str, model: str, suffix: str) -> str:
 def attention_name(kind: str, model: str, suffix: str) -> str:
     """Name the file of an attention volume: ``attention_rollout-art_1_<model>...``."""
     return f"attention_{kind.replace(' ', '-')}_{model}{suffix}"
+
+
+def place_of(output: Path, image: Path, words: str) -> tuple[Path, str]:
+    """Give folder and name of the one file that is made of a file.
+
+    Parameters
+    ----------
+    output : Path
+        A file if it has a known suffix, else a folder.
+    image : Path
+        What it is made of; its name and its suffix are kept in a folder.
+    words : str
+        Added to the name: "super-resolved-edsr-x2".
+    """
+    if output.name.lower().endswith(SUFFIXES):
+        return output.parent, output.name
+    suffix = next((s for s in SUFFIXES if image.name.lower().endswith(s)), "")
+    stem = image.name[: -len(suffix)] if suffix else image.stem
+    return output, f"{stem}_{words}{suffix or '.nii.gz'}"
 
 
 def check_absent(folder: Path, patterns: Iterable[str]) -> None:

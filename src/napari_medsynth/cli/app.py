@@ -8,12 +8,14 @@ import typer
 
 from napari_medsynth import __version__
 
+from .degrade import degrade
 from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
 from .explain import explain
 from .finetune import finetune
 from .models import models
+from .restore import denoise, super_resolve
 from .sample import sample
 from .synthesize import synthesize
 from .train import train
@@ -31,13 +33,16 @@ app = typer.Typer(
 app.add_typer(models, name="models")
 app.add_typer(trust, name="trust")
 app.command(cls=WordsCommand)(synthesize)
+app.command()(super_resolve)
+app.command()(denoise)
+app.command()(degrade)
 app.command()(demo)
 app.command()(doctor)
 app.command(cls=WordsCommand)(evaluate)
 app.command()(explain)
 app.command()(finetune)
 app.command()(sample)
-app.command()(train)
+app.command(cls=WordsCommand)(train)
 
 
 def _show_version(wanted: bool) -> None:

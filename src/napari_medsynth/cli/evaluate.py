@@ -71,7 +71,7 @@ def evaluate(
     medsynth evaluate a.nii.gz b.nii.gz --truth ct.nii.gz --labels organs.nii.gz
     --window soft-tissue --csv numbers.csv --html report.html
     """
-    scaling = _scaling(window)
+    scaling = scaling_of(window)
     made, real = _named(synthetic), read_volume(truth)
     masks = _named(labels or ())
     _warn(made, real, window)
@@ -98,7 +98,7 @@ def evaluate(
         _print(rows, declaration)
 
 
-def _scaling(window: str) -> tuple[Any, ...]:
+def scaling_of(window: str) -> tuple[Any, ...]:
     """Give the arguments of `declare` that --window stands for."""
     if not window:
         return ("percentile",)
@@ -201,21 +201,23 @@ def _print(rows: Sequence[Measured], declaration: Declaration) -> None:
 
 
 def _as_json(rows: Sequence[Measured], declaration: Declaration) -> dict[str, Any]:
-    return {
-        "declaration": declaration.to_json(),
-        "rows": [
-            {
-                "model": row.model,
-                "region": row.region,
-                "voxels": row.n_voxels,
-                # JSON knows no infinity: the PSNR of equal images is null.
-                "values": {
-                    name: value if isfinite(value) else None
-                    for name, value in row.values.items()
-                },
-                "reasons": dict(row.reasons),
-                "notes": list(row.notes),
-            }
-            for row in rows
-        ],
-    }
+    return {"declaration": declaration.to_json(), "rows": rows_as_json(rows)}
+
+
+def rows_as_json(rows: Sequence[Measured]) -> list[dict[str, Any]]:
+    """Give measured rows as JSON values."""
+    return [
+        {
+            "model": row.model,
+            "region": row.region,
+            "voxels": row.n_voxels,
+            # JSON knows no infinity: the PSNR of equal images is null.
+            "values": {
+                name: value if isfinite(value) else None
+                for name, value in row.values.items()
+            },
+            "reasons": dict(row.reasons),
+            "notes": list(row.notes),
+        }
+        for row in rows
+    ]
