@@ -86,6 +86,15 @@ class Prepared:
         """Crop and resample the network's (N, C, H, W) to slices (N, C, h, w)."""
         return self.frame.from_network(made.float().cpu()).numpy()
 
+    def shown_channels(self, *modalities: str) -> list[int]:
+        """Give the input channels of sources, of all available ones by default."""
+        chosen = modalities or self.available
+        return [channel for m in chosen for channel in self.sources.channels_of(m)]
+
+    def shown_channel(self, modality: str) -> int:
+        """Give the input channel of a source itself, not of its neighbours."""
+        return self.sources.channels_of(modality)[self.card.neighbours]
+
     def channel_of(self, target: str) -> int:
         """Give the output channel of a target."""
         return self.card.outputs.index(target)

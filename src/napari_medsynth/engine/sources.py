@@ -61,13 +61,14 @@ class Sources:
 
     def channels_without(self, shown: Collection[str]) -> list[int]:
         """Give the channels of the network that belong to none of these modalities."""
+        absent = [modality for modality in self.card.inputs if modality not in shown]
+        return [channel for m in absent for channel in self.channels_of(m)]
+
+    def channels_of(self, modality: str) -> list[int]:
+        """Give the channels of the network that show an input, and its neighbours."""
         width = 2 * self.card.neighbours + 1
-        return [
-            channel
-            for i, modality in enumerate(self.card.inputs)
-            if modality not in shown
-            for channel in range(i * width, (i + 1) * width)
-        ]
+        first = self.card.inputs.index(modality) * width
+        return list(range(first, first + width))
 
     def images(self, indices: Sequence[int], axis: int) -> NDArray[np.float32]:
         """Give slices as the network's channels, (N, C, H, W) in [-1, 1].

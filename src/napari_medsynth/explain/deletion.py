@@ -124,7 +124,7 @@ class Deletion:
         self._network, self._inputs = network, record.inputs
         self._frame = prepared.frame
         self._channel = prepared.channel_of(target or prepared.targets[0])
-        self._shown = [prepared.card.inputs.index(m) for m in prepared.available]
+        self._shown = prepared.shown_channels()
         self.inside = subject_of(record)
         self._cell_of = _cells((height, width), self.grid)
         asked = None if query is None else query.on_network(prepared).numpy()
@@ -234,8 +234,7 @@ class Deletion:
 def subject_of(record: SliceRecord) -> NDArray[np.bool_]:
     """Tell the subject from the air: (H, W) of the network's image, holes filled."""
     prepared = record.prepared
-    shown = [prepared.card.inputs.index(m) for m in prepared.available]
-    brightest = record.inputs[0, shown].amax(dim=0).numpy()
+    brightest = record.inputs[0, prepared.shown_channels()].amax(dim=0).numpy()
     inside: NDArray[np.bool_] = binary_fill_holes(brightest > _VISIBLE)
     return inside
 

@@ -203,4 +203,4 @@ def _explain(
 def _shown(record: SliceRecord) -> dict[str, int]:
     """Channel of every source that the network was shown."""
     prepared = record.prepared
-    return {m: prepared.card.inputs.index(m) for m in prepared.available}
+    return {m: prepared.shown_channel(m) for m in prepared.available}

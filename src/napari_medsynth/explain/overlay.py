@@ -102,7 +102,7 @@ def on_pixels(record: SliceRecord, values: NDArray[np.float32]) -> NDArray[np.fl
 def _anatomy(record: SliceRecord) -> NDArray[np.float64]:
     """The first source, (h, w, 3) from 0 to 255."""
     prepared = record.prepared
-    channel = prepared.card.inputs.index(prepared.available[0])
+    channel = prepared.shown_channel(prepared.available[0])
     image = prepared.frame.from_network(record.inputs)[0, channel].numpy()
     return np.repeat((image[..., None].astype(np.float64) + 1) * 127.5, 3, axis=2)
 

@@ -148,8 +148,8 @@ def slice_steps(
         return _found(prepared, index, black, 0)
     images = prepared.inputs((index,)).repeat(len(members), 1, 1, 1)
     for player, modality in enumerate(sources):
-        channel = prepared.card.inputs.index(modality)
-        images[~members[:, player], channel] = prepared.card.missing_value
+        for channel in prepared.shown_channels(modality):
+            images[~members[:, player], channel] = prepared.card.missing_value
     size = max_batch(network.device, n_parameters=n_parameters(network.network))
     channels = [prepared.channel_of(target) for target in targets]
     made: list[NDArray[np.float32]] = []
@@ -185,5 +185,5 @@ def _found(
 def _foreground(prepared: Prepared, index: int) -> NDArray[np.bool_]:
     """Tell where any source shows something, holes filled, (h, w)."""
     images = prepared.sources.images((index,), prepared.frame.axis)[0]
-    shown = [prepared.card.inputs.index(m) for m in prepared.available]
-    return np.asarray(binary_fill_holes(images[shown].max(axis=0) > _FOREGROUND))
+    shown = images[prepared.shown_channels()]
+    return np.asarray(binary_fill_holes(shown.max(axis=0) > _FOREGROUND))
