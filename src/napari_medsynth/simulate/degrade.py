@@ -52,7 +52,7 @@ _NUMBERS: dict[str, dict[str, tuple[float | None, float, float]]] = {
     "thick-slices": {"noise": _NOISE},
     "low-dose": {
         "dose": (None, 1e-4, 1.0),
-        "photons": (1e5, 1.0, 1e12),
+        "photons": (1e6, 1.0, 1e12),
         "electronic": (10.0, 0.0, 1e6),
         "spacing": (1.0, 1e-3, 100.0),
     },

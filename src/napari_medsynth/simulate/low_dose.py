@@ -54,7 +54,7 @@ class LowDose:
         self,
         image: Array,
         *,
-        photons: float = 1e5,
+        photons: float = 1e6,
         electronic: float = 10.0,
         spacing: float = 1.0,
     ) -> None:
