@@ -31,7 +31,7 @@ class Kind(StrEnum):
 _DEFAULTS: dict[Kind, dict[str, Any]] = {
     Kind.downsample: {"factor": 2, "method": "area", "noise": 0.0},
     Kind.thick_slices: {"factor": 2, "profile": "gaussian", "noise": 0.0},
-    Kind.low_dose: {"dose": 0.25, "photons": 1e5, "electronic": 10.0},
+    Kind.low_dose: {"dose": 0.25, "photons": 1e6, "electronic": 10.0},
     Kind.rician: {"sigma": 0.05},
 }
 
@@ -58,7 +58,7 @@ def degrade(
         float | None, typer.Option(help="low-dose: share of the full dose: 0.25.")
     ] = None,
     photons: Annotated[
-        float | None, typer.Option(help="low-dose: per detector pixel, full dose: 1e5.")
+        float | None, typer.Option(help="low-dose: per detector pixel, full dose: 1e6.")
     ] = None,
     electronic: Annotated[
         float | None, typer.Option(help="low-dose: noise of the detector [photon]: 10.")
