@@ -125,6 +125,56 @@ def test_a_full_gpu_leaves_the_slice_to_the_cpu(monkeypatch):
     assert (made[:, 0] == 1).all()
 
 
+def tiled_card(**changes):
+    return ModelCard.from_json(CARD.to_json() | {"tile": 64, "overlap": 20} | changes)
+
+
+class Sized(Mixer):
+    """Remembers sides, and has no memory for images of more than `largest` pixels."""
+
+    def __init__(self, largest=999):
+        super().__init__()
+        self.largest, self.sides = largest, []
+
+    def forward(self, image):
+        if max(image.shape[2:]) > self.largest:
+            raise RuntimeError("DefaultCPUAllocator: not enough memory")
+        self.sides.append(tuple(image.shape[2:]))
+        return super().forward(image)
+
+
+def test_large_images_are_run_in_tiles():
+    inputs = torch.rand(2, 4, 160, 96)
+    model = Sized()
+    made = SliceNetwork(tiled_card(), model=model)(inputs)
+
+    assert set(model.sides) == {(64, 64)}
+    torch.testing.assert_close(made[:, 0], inputs.mean(dim=1))
+    small = Sized()
+    SliceNetwork(tiled_card(), model=small)(inputs[..., :64, :64])
+    assert small.sides == [(64, 64)]
+
+
+def test_gradients_flow_through_the_whole_image():
+    inputs = torch.rand(1, 4, 160, 96, requires_grad=True)
+    model = Sized()
+    SliceNetwork(tiled_card(), model=model).run(inputs).sum().backward()
+
+    assert model.sides == [(160, 96)]
+    assert inputs.grad.abs().min() > 0
+
+
+def test_tiles_without_memory_are_halved():
+    inputs = torch.rand(1, 4, 160, 96)
+    model = Sized(largest=48)
+    made = SliceNetwork(tiled_card(tile=96), model=model)(inputs)
+
+    assert set(model.sides) == {(48, 48)}
+    torch.testing.assert_close(made[:, 0], inputs.mean(dim=1))
+    with pytest.raises(DeviceMemoryError):
+        SliceNetwork(tiled_card(), model=Sized(largest=8))(inputs)
+
+
 def test_other_failures_are_one_sentence():
     model = Mixer(most=0, error=RuntimeError("shapes cannot be multiplied\nmore"))
     with pytest.raises(EngineError, match=r"failed on cpu \(fp32\): .* multiplied$"):

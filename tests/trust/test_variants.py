@@ -176,3 +176,37 @@ def test_ensemble_of_models_with_other_scales_is_refused(prepared, network, card
 def test_what_cannot_work_is_refused(prepared, network, method, n_networks, n, reason):
     with pytest.raises(EngineError, match=reason):
         variants_of(prepared, [network] * n_networks, method, n=n)
+
+
+def test_restoration_keeps_blocks_and_brightness(quad, card):
+    """A network of scale 4 sees every 4th pixel: the first of a repeated block."""
+    fine = replace(
+        card,
+        is_unified=False,
+        inputs=("T1",),
+        outputs=("image",),
+        scale=4,
+        degradation={"kind": "downsample", "factor": [4, 4]},
+    )
+    prepared = prepare_study(quad, fine, targets=["image"])
+    network = SliceNetwork(fine, model=SourceOne())
+    variants = variants_of(prepared, [network], "augmentation", n=8)
+
+    shifts = np.array([variant.change.shift for variant in variants])
+    assert (shifts % 4 == 0).all()
+    assert len(np.unique(shifts)) > 1
+    assert {variant.change.gains for variant in variants} == {(1.0,)}
+
+
+def test_neighbours_are_as_bright_as_their_slice(quad, card):
+    near = replace(
+        card, is_unified=False, inputs=("T1", "T2"), outputs=("PD",), neighbours=1
+    )
+    prepared = prepare_study(quad, near, targets=["PD"])
+    network = SliceNetwork(near, model=SourceOne())
+    (variant, *_) = variants_of(prepared, [network], "augmentation", n=2)
+
+    gains = variant.change.gains
+    assert len(gains) == 6
+    assert len(set(gains[:3])) == len(set(gains[3:])) == 1
+    assert gains[0] != gains[3]

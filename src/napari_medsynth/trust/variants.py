@@ -168,10 +168,17 @@ def _changes(prepared: Prepared, rng: np.random.Generator) -> Iterator[Change]:
         row, column = rng.integers(-MAX_SHIFT, MAX_SHIFT, 2, endpoint=True)
         gains = np.exp(rng.normal(0, GAIN_SPREAD, len(card.inputs)))
         shown = [modality in prepared.available for modality in card.inputs]
+        if card.is_restoration:  # its source's brightness is the result's
+            shown = [False]
+        kept = np.where(shown, gains, 1.0).repeat(2 * card.neighbours + 1)
         yield Change(
-            (int(row), int(column)),
+            # A network of scale 2 sees the first pixel of each repeated pair.
+            (
+                int(row) // card.scale * card.scale,
+                int(column) // card.scale * card.scale,
+            ),
             bool(may_flip and rng.uniform() < 0.5),
-            tuple(np.where(shown, gains, 1.0).tolist()),
+            tuple(kept.tolist()),
         )
 
 
