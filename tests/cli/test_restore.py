@@ -254,7 +254,7 @@ def test_translation_gives_hu_in_the_declared_range(medsynth, pack, t1, tmp_path
         "id": "mr-ct",
         "title": "MR to CT",
         "task": "synthesis",
-        "inputs": ("T1",),
+        "inputs": ("MR",),  # any contrast: the caller says which file it is
         "intensity": {
             "*": {"kind": "percentile"},
             "CT": {"kind": "window", "low": -1024, "high": 3071},
@@ -271,7 +271,7 @@ def test_translation_gives_hu_in_the_declared_range(medsynth, pack, t1, tmp_path
     write_pack(made.path, made.card, weights)
     out = tmp_path / "out"
     done = medsynth(
-        "synthesize", "-i", f"T1={t1}", "-t", "CT", "-m", "mr-ct", "-o", out
+        "synthesize", "-i", f"mr={t1}", "-t", "CT", "-m", "mr-ct", "-o", out
     )
 
     assert done.code == 0, done.err

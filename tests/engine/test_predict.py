@@ -554,3 +554,28 @@ def test_predict_is_the_function_also_after_its_module_was_imported():
     assert again is predict_function
     assert callable(again)
     assert Progress(0, 1).partial == {}
+
+
+def test_a_target_in_hounsfield_units_stays_in_its_declared_range(t1):
+    """MR to CT: a network that goes too far is clipped, one within is not touched."""
+    card = card_like(
+        inputs=["MR"],
+        outputs=["CT"],
+        is_unified=False,
+        intensity={"CT": {"kind": "window", "low": -1024, "high": 3071}},
+    )
+
+    class Steep(nn.Module):
+        def forward(self, image):
+            return 3 * image
+
+    _, result = run(Study({"MR": t1}), card, model=Steep())
+    ct = result.volumes["CT"]
+    _, plain = run(Study({"MR": t1}), card, model=Copy(1))
+    known = (plain.volumes["CT"].data + 1024) / 4095 * 2 - 1
+
+    assert ct.modality == "CT"
+    assert (ct.data.min(), ct.data.max()) == (-1024, 3071)
+    expected = np.clip((3 * known + 1) / 2 * 4095 - 1024, -1024, 3071)
+    np.testing.assert_allclose(ct.data, expected, atol=0.01)
+    assert not any("relative" in note for note in result.provenance["notes"])

@@ -13,24 +13,30 @@ from napari_medsynth.io.modality import MODALITIES
 _BY_LOWER_CASE = {modality.lower(): modality for modality in MODALITIES}
 
 
-def parse_modality(word: str) -> str:
-    """Give the modality that `word` names in any case.
+def parse_modality(word: str, others: Sequence[str] = ()) -> str:
+    """Give the modality that `word` names in any case, or one of `others`.
 
     Raises
     ------
     BadParameter
         If it names none.
     """
+    known = {name.lower(): name for name in others} | _BY_LOWER_CASE
     try:
-        return _BY_LOWER_CASE[word.lower()]
+        return known[word.lower()]
     except KeyError:
+        names = ", ".join(dict.fromkeys((*MODALITIES, *others)))
         raise typer.BadParameter(
-            f"{word!r} is no contrast; choose of {', '.join(MODALITIES)}."
+            f"{word!r} is no contrast; choose of {names}."
         ) from None
 
 
-def parse_inputs(words: Sequence[str]) -> tuple[dict[str, Path], list[Path]]:
+def parse_inputs(
+    words: Sequence[str], others: Sequence[str] = ()
+) -> tuple[dict[str, Path], list[Path]]:
     """Split ``MODALITY=PATH`` words from plain paths, whose contrasts are guessed.
+
+    `others` are names that a model has for its images: "MR" for any contrast of it.
 
     Raises
     ------
@@ -50,7 +56,7 @@ def parse_inputs(words: Sequence[str]) -> tuple[dict[str, Path], list[Path]]:
         if not is_named:
             unnamed.append(path)
             continue
-        modality = parse_modality(name)
+        modality = parse_modality(name, others)
         if modality in named:
             raise typer.BadParameter(f"{modality} is given twice; give one file each.")
         named[modality] = path

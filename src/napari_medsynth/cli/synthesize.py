@@ -125,7 +125,7 @@ def synthesize(
     card = get_card(model)
     job = _Job(
         card,
-        [parse_modality(word) for word in target or ()],
+        [parse_modality(word, card.outputs) for word in target or ()],
         {
             "plane": plane.value,
             "slices": parse_slices(slices),
@@ -137,7 +137,7 @@ def synthesize(
         _known(suffix),
         overwrite,
     )
-    report = job.run(*parse_inputs(inputs))
+    report = job.run(*parse_inputs(inputs, card.inputs))
     if json:
         say_json(report)
     else:
