@@ -121,9 +121,9 @@ def denoise(
 
     [bold]Examples[/]
 
-    medsynth denoise quarter.nii.gz --model red-cnn -o clean/ --noise
+    medsynth denoise quarter.nii.gz --model MODEL -o clean/ --noise
 
-    medsynth denoise quarter.nii.gz -m red-cnn -o clean.nii.gz --truth full.nii.gz
+    medsynth denoise quarter.nii.gz -m MODEL -o clean.nii.gz --truth full.nii.gz
     --window soft-tissue
     """
     settings = {"plane": plane and plane.value, "tile": tile}
