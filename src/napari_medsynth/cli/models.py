@@ -14,11 +14,13 @@ from napari_medsynth.errors import MedSynthError
 
 from ._console import fail, note, say, say_json, show, warn
 from ._inputs import parse_modality
+from .models_vgg import vgg
 from .words import WordsCommand
 
 models = typer.Typer(
     help="List, show, import, verify and remove models.", no_args_is_help=True
 )
+models.command("vgg")(vgg)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a model, or 'starter'.")]

@@ -14,6 +14,7 @@ import torch
 from napari_medsynth.engine.device import free_memory, is_out_of_memory
 from napari_medsynth.errors import DeviceMemoryError, EngineError
 
+from .check_recipe import check_recipe
 from .checkpoint import Checkpoint, digest_of, load_checkpoint
 from .data.batch import Batch
 from .data.batches import Batches
@@ -74,6 +75,7 @@ def train(job: TrainJob, *, folder: Path, resume: bool = False) -> Steps:
         fabric = fabric_for(job)
         torch.manual_seed(job.learn.seed)
         card, model = start_network(job)
+        check_recipe(job.learn, card)
         train_on, held_out, notes = gather(job, card)
         mixture = mixture_of(job, card, train_on)
         earlier = _earlier(folder / CHECKPOINT) if resume else None

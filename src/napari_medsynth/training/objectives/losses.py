@@ -12,6 +12,10 @@ from torch.nn import functional as F
 from napari_medsynth.training.config import TrainConfig
 from napari_medsynth.training.data.batch import Batch
 
+from .perceptual import Features, feature_error
+
+Output = Tensor | tuple[Tensor, ...]
+
 _RADIUS, _SIGMA = 5, 1.5  # window of SSIM [pixel], as in `engine.metrics.ssim`
 _C1, _C2 = 0.01**2, 0.03**2
 
@@ -65,6 +69,19 @@ def gradient_difference(output: Tensor, truth: Tensor) -> Tensor:
     return rows + absolute_error(output.diff(dim=3), truth.diff(dim=3))
 
 
+def sharpness_error(output: Tensor, truth: Tensor) -> Tensor:
+    """Give the absolute error of the Laplacian (of 4 neighbours), (N, C).
+
+    Where all neighbours are inside of the images (N, C, H, W), H and W at least 3.
+    """
+    return absolute_error(_laplacian(output), _laplacian(truth))
+
+
+def _laplacian(image: Tensor) -> Tensor:
+    rows = image[..., :, 1:-1].diff(n=2, dim=2)
+    return rows + image[..., 1:-1, :].diff(n=2, dim=3)
+
+
 def dissimilarity(output: Tensor, truth: Tensor) -> Tensor:
     """Give 1 - SSIM of each channel, (N, C).
 
@@ -107,40 +124,70 @@ def mean_error(errors: Tensor, channels: Tensor, n: Tensor) -> Tensor:
     return (errors * channels).sum() / torch.where(n > 0, n, 1)
 
 
+def last_of(output: Output) -> Tensor:
+    """Give the last image of a network that may give several, better and better."""
+    return output if isinstance(output, Tensor) else output[-1]
+
+
 def supervised_losses(
-    output: Tensor, batch: Batch, config: TrainConfig, counts: Counts
+    output: Output,
+    batch: Batch,
+    config: TrainConfig,
+    counts: Counts,
+    features: Features | None = None,
 ) -> dict[str, Tensor]:
     """Give the loss ("total") and its parts; those with weight 0 are left out.
 
     Parameters
     ----------
-    output : Tensor
-        The network's, (N, C, H, W) in [-1, 1].
+    output : Tensor or tuple of Tensor
+        The network's, (N, C, H, W) in [-1, 1]. Of several, the losses are summed, but
+        for "perceptual", which is that of the last one.
     batch : Batch
         What was given and wanted: a whole batch or a part of it.
     config : TrainConfig
         Weights.
     counts : Counts
         Of the whole batch.
+    features : Features, optional
+        What the perceptual loss compares; see `make_features`. Without it there is
+        none: objectives that have none refuse a weight of it (`check_recipe`).
 
     Notes
     -----
     The unified ResViT's pixel and reconstruction losses: L1 on the targets, L1 on the
     source channels of the output.
     """
+    images = (output,) if isinstance(output, Tensor) else output
+    parts = _pixel_losses(images, batch, config, counts)
+    if features is not None:
+        errors = feature_error(
+            features, images[-1], batch.truth, kind=config.perceptual_error
+        )
+        parts["perceptual"] = mean_error(errors, batch.wanted, counts.wanted)
+    total = images[-1].new_zeros(())
+    for name, value in parts.items():
+        total = total + getattr(config, f"{name}_weight") * value
+    return {"total": total, **parts}
+
+
+def _pixel_losses(
+    images: tuple[Tensor, ...], batch: Batch, config: TrainConfig, counts: Counts
+) -> dict[str, Tensor]:
+    """Give the losses that look at pixels, summed over `images`, without weights."""
     wanted, given = (batch.wanted, counts.wanted), (batch.given, counts.given)
     kinds = {
         "l1": (absolute_error, wanted),
         "l2": (squared_error, wanted),
         "ssim": (dissimilarity, wanted),
         "gradient": (gradient_difference, wanted),
+        "sharpness": (sharpness_error, wanted),
         "reconstruction": (absolute_error, given),
     }
-    total = output.new_zeros(())
     parts: dict[str, Tensor] = {}
     for name, (error, channels) in kinds.items():
-        weight = getattr(config, f"{name}_weight")
-        if weight or name == "l1":
-            parts[name] = mean_error(error(output, batch.truth), *channels)
-            total = total + weight * parts[name]
-    return {"total": total, **parts}
+        if getattr(config, f"{name}_weight") or name == "l1":
+            for image in images:
+                one = mean_error(error(image, batch.truth), *channels)
+                parts[name] = parts[name] + one if name in parts else one
+    return parts

@@ -12,10 +12,13 @@ from napari_medsynth.training.data.batch import Batch
 
 from .base import Losses, Player, add_losses, agreed_losses
 from .losses import count, supervised_losses
+from .perceptual import Features
 
 
 class Supervised:
-    """L1, L2, SSIM, gradient difference, or a mix of them; see `TrainConfig`.
+    """L1, L2, SSIM, gradients, features, or a mix of them; see `TrainConfig`.
+
+    Of a network that gives several images, better and better, the losses are summed.
 
     Parameters
     ----------
@@ -23,13 +26,20 @@ class Supervised:
     generator : Module
         Changed in place.
     fabric : Fabric
+    features : Features, optional
+        For the perceptual loss.
     """
 
     def __init__(
-        self, config: TrainConfig, generator: nn.Module, fabric: Fabric
+        self,
+        config: TrainConfig,
+        generator: nn.Module,
+        fabric: Fabric,
+        *,
+        features: Features | None = None,
     ) -> None:
         self.generator, self.n_parts = generator, config.accumulate
-        self._config, self._fabric = config, fabric
+        self._config, self._fabric, self._features = config, fabric, features
         self._player = Player(config, generator, fabric)
 
     def step(self, batch: Batch) -> Losses:
@@ -41,7 +51,9 @@ class Supervised:
             for part in parts:
                 with player.synced(part is parts[-1]):
                     output = player.network(part.sources)
-                    losses = supervised_losses(output, part, self._config, counts)
+                    losses = supervised_losses(
+                        output, part, self._config, counts, self._features
+                    )
                     self._fabric.backward(losses["total"])
                 add_losses(sums, losses)
         return agreed_losses(sums, self._fabric)
