@@ -190,13 +190,16 @@ def learning_rate(
     Notes
     -----
     "linear" is the schedule of pix2pix and ResViT, by epochs: full for all but the last
-    `decay_epochs`, less one, then down to exactly 0 in the last epoch.
+    `decay_epochs`, less one, then down to exactly 0 in the last epoch. "step" is that
+    of EDSR: times `step_factor` after every `step_epochs`.
     """
     warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
     if config.schedule == "linear":
         epoch, niter = step // steps_per_epoch, config.epochs - config.decay_epochs
         factor = 1 - max(0, epoch + 2 - niter) / (config.decay_epochs + 1)
         factor = factor if config.decay_epochs else 1.0
+    elif config.schedule == "step":
+        factor = config.step_factor ** (step // steps_per_epoch // config.step_epochs)
     elif config.schedule == "cosine":
         factor = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / n_steps))
     else:

@@ -1,6 +1,7 @@
 """Adversarial: be close to the real image, and let no other network see a difference.
 
-The objective of ResViT [1]_ and, with other weights, of pix2pix [2]_.
+The objective of ResViT [1]_ and, with other settings, of pix2pix [2]_, pGAN [3]_, SRGAN
+[4]_ and WGAN-VGG [5]_.
 
 References
 ----------
@@ -8,6 +9,11 @@ References
    https://arxiv.org/abs/2106.16031
 .. [2] P. Isola et al., "Image-to-image translation with conditional adversarial
    networks", CVPR 2017. https://arxiv.org/abs/1611.07004
+.. [3] S. U. H. Dar et al., "Image synthesis in multi-contrast MRI with conditional
+   generative adversarial networks", IEEE TMI 38(10), 2019.
+   https://arxiv.org/abs/1802.01221
+.. [4] C. Ledig et al., CVPR 2017. https://arxiv.org/abs/1609.04802
+.. [5] Q. Yang et al., IEEE TMI 37(6), 2018. https://arxiv.org/abs/1708.00961
 """
 
 from __future__ import annotations
@@ -18,16 +24,17 @@ from typing import Any, NamedTuple
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.models.blocks import set_norm_statistics
-from napari_medsynth.models.patchgan import PatchGAN
 from napari_medsynth.training.config import TrainConfig
 from napari_medsynth.training.data.batch import MISSING, Batch
 
 from .base import Losses, Player, add_losses, agreed_losses
-from .losses import Counts, count, supervised_losses
+from .critics import make_critic
+from .gan_losses import Judgement, Verdicts, sample_error
+from .losses import Counts, Output, count, last_of, supervised_losses
+from .perceptual import Features
 
 
 class JudgedChannels(NamedTuple):
@@ -51,7 +58,13 @@ def judged_channels(card: ModelCard, targets: Sequence[str] = ()) -> JudgedChann
     """
     learnt = set(targets or card.outputs)
     hidden = learnt if card.is_unified and len(learnt) == 1 else set()
-    sources = [i for i, name in enumerate(card.inputs) if name not in hidden]
+    width = 2 * card.neighbours + 1  # slices of each contrast
+    sources = [
+        channel
+        for i, name in enumerate(card.inputs)
+        if name not in hidden
+        for channel in range(i * width, (i + 1) * width)
+    ]
     outputs = [i for i, name in enumerate(card.outputs) if name in learnt]
     return JudgedChannels(sources, outputs)
 
@@ -59,8 +72,9 @@ def judged_channels(card: ModelCard, targets: Sequence[str] = ()) -> JudgedChann
 class Adversarial:
     """A generator and a discriminator that learn in turn, the discriminator first.
 
-    The discriminator sees the sources and the outputs; outputs that are also given are
-    shown as they were given, outputs that are neither given nor wanted as black.
+    The discriminator sees the sources, if the settings say so, and the outputs; outputs
+    that are also given are shown as they were given, outputs that are neither given nor
+    wanted as black.
 
     Parameters
     ----------
@@ -71,10 +85,17 @@ class Adversarial:
     channels : JudgedChannels
         What the discriminator sees.
     discriminator : Module, optional
-        Of so many channels; a fresh `PatchGAN` without it.
+        Of so many channels; without it a fresh one, as the settings say.
+    features : Features, optional
+        For the perceptual loss.
 
     Notes
     -----
+    Of `critic_steps` above 1, all look at the same batch and the same outputs, as in
+    WGAN-VGG; what is reported of them is the last. The discriminator's loss is not
+    weighted: Adam would hardly notice, but where the weight is tiny (SRGAN's 1e-3).
+    Of several outputs the discriminator sees the last.
+
     The discriminator normalises each slice by itself, which is what the published
     codes do at their batch size of 1, so that neither the size of a batch nor the
     number of its parts changes what is learnt. If a batch is computed in several parts,
@@ -89,14 +110,20 @@ class Adversarial:
         *,
         channels: JudgedChannels,
         discriminator: nn.Module | None = None,
+        features: Features | None = None,
     ) -> None:
         self.generator, self.n_parts = generator, config.accumulate
-        self.discriminator = discriminator or PatchGAN(sum(map(len, channels)))
+        if not config.critic_sees_source:
+            channels = JudgedChannels((), channels.outputs)
+        n_channels = sum(map(len, channels))
+        self.discriminator = discriminator or make_critic(config, n_channels)
         set_norm_statistics(self.discriminator, "batch")
         self.discriminator.eval()
         self._config, self._fabric, self._channels = config, fabric, channels
         self._maker = Player(config, generator, fabric)
-        self._judge = Player(config, _Each(self.discriminator), fabric)
+        self._features = features
+        judgement = Judgement(self.discriminator, config.gan_loss)
+        self._judge = Player(config, judgement, fabric)
 
     def step(self, batch: Batch) -> Losses:
         """Update both networks once; give detached losses.
@@ -109,47 +136,66 @@ class Adversarial:
         with torch.set_grad_enabled(self.n_parts == 1):
             outputs = [self._maker.network(part.sources) for part in parts]
         sums: Losses = {}
-        self._teach(parts, outputs, counts, sums)
+        for _ in range(self._config.critic_steps):
+            taught = self._teach(parts, [last_of(one) for one in outputs], counts)
         self._learn(parts, outputs, counts, sums)
-        return agreed_losses(sums, self._fabric)
+        return agreed_losses({**sums, **taught}, self._fabric)
 
     def _teach(
-        self, parts: list[Batch], outputs: list[Tensor], counts: Counts, sums: Losses
-    ) -> None:
-        """Let the discriminator tell outputs from real images."""
+        self, parts: list[Batch], outputs: list[Tensor], counts: Counts
+    ) -> Losses:
+        """Let the discriminator tell outputs from real images; give its losses."""
         self.discriminator.requires_grad_(True)
-        weight = self._config.adversarial_weight
+        kind, sums = self._config.gan_loss, Losses()
+        n_samples = sum(map(len, parts))
+        shares = torch.rand(n_samples, device=outputs[0].device)
         with self._judge.update():
-            for part, output in zip(parts, outputs, strict=True):
+            for part, output, share in zip(
+                parts, outputs, shares.split([*map(len, parts)]), strict=True
+            ):
                 with self._judge.synced(part is parts[-1]):
-                    shown = (self._shown(part, image) for image in (output, part.truth))
-                    fake, real = self._judge.network(
-                        *(image.detach() for image in shown)
+                    fake, real = (
+                        self._shown(part, image).detach()
+                        for image in (output, part.truth)
                     )
-                    on_fake = self._distance(fake, 0.0, counts)
-                    on_real = self._distance(real, 1.0, counts)
-                    self._fabric.backward(0.5 * weight * (on_fake + on_real))
-                losses = {"discriminator_fake": on_fake, "discriminator_real": on_real}
+                    found = Verdicts(*self._judge.network(fake, real, share))
+                    weight = self._config.gradient_penalty
+                    loss = found.total(kind, weight).sum() / counts.samples
+                    self._fabric.backward(loss)
+                losses = {
+                    "discriminator_fake": found.on_fake.sum() / counts.samples,
+                    "discriminator_real": found.on_real.sum() / counts.samples,
+                }
+                if kind == "wasserstein-gp":
+                    penalty = found.penalty.sum() / counts.samples
+                    losses["gradient_penalty"] = penalty
                 add_losses(sums, losses)
+        return sums
 
     def _learn(
-        self, parts: list[Batch], outputs: list[Tensor], counts: Counts, sums: Losses
+        self, parts: list[Batch], outputs: list[Output], counts: Counts, sums: Losses
     ) -> None:
         """Let the generator come close to the real images and fool the other."""
         self.discriminator.requires_grad_(False)
-        weight = self._config.adversarial_weight
+        config = self._config
         with self._maker.update():
             for part, output in zip(parts, outputs, strict=True):
                 with self._maker.synced(part is parts[-1]):
                     if self.n_parts > 1:
                         output = self._maker.network(part.sources)
-                    losses = supervised_losses(output, part, self._config, counts)
+                    losses = supervised_losses(
+                        output, part, config, counts, self._features
+                    )
                     # Not through DDP: the discriminator's gradients are not wanted.
                     with self._fabric.autocast():
-                        scores = self.discriminator(self._shown(part, output))
-                    fooled = self._distance(scores, 1.0, counts)
+                        scores = self.discriminator(self._shown(part, last_of(output)))
+                    errors = sample_error(
+                        scores, config.gan_loss, is_real=True, is_critic=False
+                    )
+                    fooled = errors.sum() / counts.samples
                     losses["adversarial"] = fooled
-                    losses["total"] = losses["total"] + weight * fooled
+                    weighted = config.adversarial_weight * fooled
+                    losses["total"] = losses["total"] + weighted
                     self._fabric.backward(losses["total"])
                 add_losses(sums, losses)
 
@@ -162,17 +208,6 @@ class Adversarial:
         pair = (shown, completed[:, self._channels.outputs])
         # Norms by slice are accurate in contiguous memory only (`SliceNorm2d`).
         return torch.cat(pair, dim=1).contiguous()
-
-    def _distance(self, scores: Tensor, label: float, counts: Counts) -> Tensor:
-        """Give the distance of scores (N, 1, H, W) to a label, 1 is real."""
-        labels, scores = torch.full_like(scores, label).float(), scores.float()
-        if self._config.gan_loss == "least-squares":
-            distances = F.mse_loss(scores, labels, reduction="none")
-        else:
-            distances = F.binary_cross_entropy_with_logits(
-                scores, labels, reduction="none"
-            )
-        return distances.mean(dim=(1, 2, 3)).sum() / counts.samples
 
     def set_learning_rate(self, rate: float) -> None:
         """Use `rate` from the next step on."""
@@ -194,14 +229,3 @@ class Adversarial:
         self._maker.adam.load_state_dict(state["adam"])
         self.discriminator.load_state_dict(state["discriminator"])
         self._judge.adam.load_state_dict(state["discriminator_adam"])
-
-
-class _Each(nn.Module):
-    """Apply one network to several images: a single forward for DDP."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, *images: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.network(image) for image in images)
