@@ -59,7 +59,8 @@ def test_names_that_are_treated_specially_exist():
     names = {field.name for field in fields(TrainConfig)}
     special = {*config_form.IMPORTANT, *config_form._NEEDS}
     assert special <= names
-    assert {other for other, _ in config_form._NEEDS.values()} <= names
+    needs = [need for all_ in config_form._NEEDS.values() for need in all_]
+    assert {other for other, _ in needs} <= names
 
 
 def test_ranges_follow_the_metadata(qtbot):
@@ -112,6 +113,33 @@ def test_settings_without_effect_are_grey(open_form):
     open_form.set_config(TrainConfig(objective="gan", schedule="linear"))
     assert open_form.fields["adversarial_weight"].enabled
     assert open_form.fields["decay_epochs"].enabled
+
+
+def enabled(form, *names):
+    return [name for name in names if form.fields[name].enabled]
+
+
+def test_each_objective_switches_its_own_settings_on(open_form):
+    open_form.set_config(TrainConfig(objective="gan"))
+    names = ("critic", "gradient_penalty", "cycle_weight", "triplet_margin")
+    assert enabled(open_form, *names) == ["critic"]
+    open_form.set_config(TrainConfig(objective="gan", gan_loss="wasserstein-gp"))
+    assert enabled(open_form, *names) == ["critic", "gradient_penalty"]
+    open_form.set_config(TrainConfig(objective="cycle"))
+    assert "cycle_weight" in enabled(open_form, *names)
+    assert "triplet_margin" not in enabled(open_form, *names)
+    open_form.set_config(TrainConfig(objective="supervised"))
+    assert enabled(open_form, *names) == []
+
+
+def test_settings_of_features_and_steps_need_their_weight_and_schedule(open_form):
+    names = ("perceptual_layer", "step_epochs", "step_factor", "critic_norm")
+    assert enabled(open_form, *names) == []
+    open_form.set_config(TrainConfig(perceptual_weight=0.1, schedule="step"))
+    assert enabled(open_form, *names) == list(names[:3])
+    assert not enabled(open_form, "critic_layers")
+    open_form.set_config(TrainConfig(objective="gan", critic="pixel"))
+    assert enabled(open_form, "critic_norm", "critic_layers") == ["critic_norm"]
 
 
 def test_reset_goes_back_to_what_is_usual(form):

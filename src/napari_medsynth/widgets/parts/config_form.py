@@ -29,12 +29,31 @@ if TYPE_CHECKING:
 IMPORTANT = (
     *("epochs", "learning_rate", "batch_size", "trained", "objective", "device"),
 )
-# What another setting switches off: name, and the setting that it needs.
-_NEEDS = {
-    "lora_rank": ("trained", "lora"),
-    "adversarial_weight": ("objective", "gan"),
-    "gan_loss": ("objective", "gan"),
-    "decay_epochs": ("schedule", "linear"),
+_GAN, _CYCLE = ("objective", "gan"), ("objective", "cycle")
+_CRITICS = ("objective", "gan cycle missing-modality staged")
+_FEATURES = ("perceptual_weight", None)  # any that is not 0
+# What other settings switch off: name, and values that all of these must have one of.
+_NEEDS: dict[str, tuple[tuple[str, str | None], ...]] = {
+    "lora_rank": (("trained", "lora"),),
+    "adversarial_weight": (_CRITICS,),
+    "gan_loss": (_CRITICS,),
+    "critic": (_GAN,),
+    "critic_layers": (_GAN, ("critic", "patch")),
+    "critic_norm": (_GAN, ("critic", "patch pixel")),
+    "critic_sees_source": (_GAN,),
+    "critic_steps": (_GAN,),
+    "gradient_penalty": (_GAN, ("gan_loss", "wasserstein-gp")),
+    "perceptual_weight": (("objective", "supervised gan staged"),),
+    "perceptual_layer": (_FEATURES,),
+    "perceptual_error": (_FEATURES,),
+    "perceptual_imagenet": (_FEATURES,),
+    "cycle_weight": (_CYCLE,),
+    "identity_weight": (_CYCLE,),
+    "pool_size": (_CYCLE,),
+    "triplet_margin": (("objective", "staged"),),
+    "decay_epochs": (("schedule", "linear"),),
+    "step_epochs": (("schedule", "step"),),
+    "step_factor": (("schedule", "step"),),
 }
 
 
@@ -133,6 +152,11 @@ class ConfigForm(QWidget):
 
     def _show_relations(self) -> None:
         """Grey out what has no effect at present."""
-        for name, (other, value) in _NEEDS.items():
+        for name, needs in _NEEDS.items():
             if name in self.fields:
-                self.fields[name].enabled = getattr(self._config, other) == value
+                self.fields[name].enabled = all(map(self._has, needs))
+
+    def _has(self, need: tuple[str, str | None]) -> bool:
+        name, values = need
+        value = getattr(self._config, name)
+        return bool(value) if values is None else value in values.split()
