@@ -17,6 +17,7 @@ from napari_medsynth.catalogue import (
 from napari_medsynth.errors import EngineError
 
 from .card import fresh_card
+from .check_recipe import check_recipe
 from .data.subjects import held_out_of, read_subjects
 from .events import Done, Event, Judged, Note
 from .folder import CHECKPOINT, JOB, VERDICT, is_first_process, open_folder, write_json
@@ -105,13 +106,14 @@ def card_of(job: TrainJob) -> ModelCard:
     Raises
     ------
     CardError, WeightsError
-        If the base does not exist or is damaged.
+        If the base does not exist or is damaged, or the recipe cannot work with it.
     """
     card = find_pack(job.base).card if job.base else None
     if job.network is not None:
-        return fresh_card(job, job.network)
+        card = fresh_card(job, job.network)
     if card is None:  # TrainJob has checked: one of the two is there
         raise ValueError("a job needs a base or a network")
+    check_recipe(job.learn, card)
     return card
 
 

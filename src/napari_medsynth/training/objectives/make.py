@@ -6,10 +6,12 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from napari_medsynth.catalogue import ModelCard
+from napari_medsynth.training.check_recipe import check_recipe
 from napari_medsynth.training.config import TrainConfig
 
 from .base import Objective
 from .gan import Adversarial, judged_channels
+from .perceptual import make_features
 from .supervised import Supervised
 
 
@@ -34,8 +36,19 @@ def make_objective(
         What the channels of the network are.
     targets : tuple of str
         Outputs that are learnt; () for all.
+
+    Raises
+    ------
+    CardError
+        If the objective does not suit the card.
+    WeightsError
+        If the perceptual loss has a weight, but not the published weights of VGG.
     """
+    check_recipe(config, card)
+    features = make_features(config, card, fabric.device)
     if config.objective == "gan":
         channels = judged_channels(card, targets)
-        return Adversarial(config, generator, fabric, channels=channels)
-    return Supervised(config, generator, fabric)
+        return Adversarial(
+            config, generator, fabric, channels=channels, features=features
+        )
+    return Supervised(config, generator, fabric, features=features)
