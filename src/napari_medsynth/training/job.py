@@ -83,6 +83,9 @@ class DataConfig:
     align : {"header", "rigid"}
         Bring the contrasts of a subject onto one grid by their headers, or register
         them too.
+    pairing : {"paired", "unpaired"}
+        Learn from sources and targets of one subject, side by side, or from those of
+        different subjects, who need only one of them: for the objective "cycle".
     planes : tuple of str
         Of "axial", "coronal", "sagittal": which slices are trained on.
     simulated_share : float
@@ -99,6 +102,7 @@ class DataConfig:
     held_out: tuple[str, ...] = ()
     held_out_share: Annotated[float, Field(ge=0, lt=1)] = 0.25
     align: Literal["header", "rigid"] = "header"
+    pairing: Literal["paired", "unpaired"] = "paired"
     planes: Annotated[
         tuple[Literal["axial", "coronal", "sagittal"], ...], Field(min_length=1)
     ] = ("axial",)
@@ -135,7 +139,8 @@ class TrainJob:
     Raises
     ------
     CardError
-        If there is neither a base nor a network, or no data.
+        If there is neither a base nor a network, or no data, or unpaired data and an
+        objective that needs pairs.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -163,6 +168,11 @@ class TrainJob:
         if not (data.folder or data.studies or data.simulated_share):
             raise CardError(
                 "A training job needs data: set folder, studies or simulated_share."
+            )
+        if data.pairing == "unpaired" and self.learn.objective != "cycle":
+            raise CardError(
+                "Scans of different subjects teach nothing to objective "
+                f"{self.learn.objective}: choose objective cycle, or pairing paired."
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from napari_medsynth.engine.device import free_memory, is_out_of_memory
 
 from .data.batch import Batch
 from .data.batches import Batches, Mixture
-from .data.gather import gather, mixture_of
+from .data.gather import batches_of, gather, mixture_of
 from .device import GIB, lone_fabric
 from .events import Estimated
 from .job import TrainJob
@@ -129,11 +129,10 @@ class Trial:
 
     def batches(self, size: int) -> Batches:
         """Give batches of a size."""
-        return Batches(
-            self._job.learn,
+        return batches_of(
+            self._job,
             self._card,
             self._mixture,
-            targets=self._job.targets,
             batch_size=size,
             is_one_mask=self._learner.is_one_mask,
         )

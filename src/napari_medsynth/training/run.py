@@ -26,6 +26,7 @@ from .checkpoint import (
 from .clock import Clock
 from .data.batch import Batch
 from .data.batches import Batches, Mixture
+from .data.gather import batches_of
 from .data.samples import SubjectSlices
 from .device import any_of, choose_training_precision, memory_in_use
 from .events import Epoch, Estimated, Started, Step
@@ -129,11 +130,10 @@ class Run:
 
     def draw_from(self, mixture: Mixture) -> Batches:
         """Give the batches of this process; fixes the length of an epoch."""
-        batches = Batches(
-            self.job.learn,
+        batches = batches_of(
+            self.job,
             self.card,
             mixture,
-            targets=self.job.targets,
             batch_size=self.batch_size,
             is_one_mask=self.learner.is_one_mask,
         )

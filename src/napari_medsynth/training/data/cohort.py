@@ -51,7 +51,8 @@ def find_subjects(data: DataConfig, contrasts: tuple[str, ...]) -> tuple[Subject
     Raises
     ------
     VolumeError
-        If no subject has two of the contrasts (one, if they need no pairs), or the folder does not exist.
+        If no subject has two of the contrasts (one, if they need no pairs), or the
+        folder does not exist.
     """
     if not data.folder and not data.studies:
         return ()
