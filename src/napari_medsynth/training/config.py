@@ -119,11 +119,12 @@ class TrainConfig(AdversarialConfig):
         ),
     ] = 0.1
     availability: Annotated[
-        Literal["all", "leave-one-out"],
+        Literal["all", "leave-one-out", "curriculum"],
         Field(
             title="Missing scans",
             description="Which scans are hidden in training: all: any of them, in any "
-            "combination; leave-one-out: always exactly one.",
+            "combination; leave-one-out: always exactly one; curriculum: one at first, "
+            "any combination from the middle on (MM-GAN).",
         ),
     ] = "all"
     flip: Annotated[

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_medsynth.training.data.masks import random_mask
+from napari_medsynth.training.data.masks import (
+    curriculum_mask,
+    first_scenario,
+    random_mask,
+    scenarios,
+)
 
 PRESENT = np.array([True, True, False, True])
 ALL = np.ones(4, bool)
@@ -47,3 +52,55 @@ def test_only_targets_are_wanted_but_all_are_given(rng):
 def test_what_cannot_be_asked_is_refused(rng, present, targets):
     with pytest.raises(ValueError, match="existing target and another"):
         random_mask(np.array(present), np.array(targets), "all", rng)
+
+
+def test_scenarios_are_sorted_by_how_many_scans_there_are():
+    fourteen = scenarios(4)
+
+    assert fourteen.sum(axis=1).tolist() == [1] * 4 + [2] * 6 + [3] * 4
+    assert len({tuple(row) for row in fourteen}) == 14
+    assert fourteen[[0, 4, 13]].astype(int).tolist() == [
+        [0, 0, 0, 1],
+        [0, 0, 1, 1],
+        [1, 1, 1, 0],
+    ]
+
+
+def test_the_intervals_of_sixty_epochs_are_those_of_mmgan():
+    """[10, 14) before epoch 10, [7, 14) before 20, [3, 14) before 30, then all."""
+    starts = [first_scenario(4, epoch / 60) for epoch in range(60)]
+
+    assert starts == [10] * 10 + [7] * 10 + [3] * 10 + [0] * 30
+
+
+@pytest.mark.parametrize(
+    ("n", "starts"), [(2, [0, 0, 0, 0]), (3, [3, 3, 1, 0]), (5, [21, 15, 6, 0])]
+)
+def test_other_numbers_of_contrasts_have_like_intervals(n, starts):
+    assert [first_scenario(n, p) for p in (0.0, 0.2, 0.4, 0.9)] == starts
+
+
+@pytest.mark.parametrize(
+    ("progress", "numbers"),
+    [(0.0, {3}), (0.2, {2, 3}), (0.4, {1, 2, 3}), (0.9, {1, 2, 3})],
+)
+def test_a_curriculum_hides_more_and_more(rng, progress, numbers):
+    masks = [curriculum_mask(ALL, ALL, progress, rng) for _ in range(300)]
+
+    assert {int(given.sum()) for given, _ in masks} == numbers
+    assert all((wanted == ~given).all() for given, wanted in masks)
+    n_different = len({tuple(given) for given, _ in masks})
+    assert n_different == 14 - first_scenario(4, progress)
+
+
+def test_a_curriculum_only_knows_what_exists_and_wants_targets(rng):
+    targets = np.array([False, False, True, True])
+
+    for progress in (0.0, 0.9):
+        for _ in range(50):
+            given, wanted = curriculum_mask(PRESENT, targets, progress, rng)
+            assert wanted.tolist() == [False, False, False, True]
+            assert given.any()
+            assert not given[2:].any()
+    with pytest.raises(ValueError, match="an existing target"):
+        curriculum_mask(PRESENT, np.array([False, False, True, False]), 0.0, rng)
