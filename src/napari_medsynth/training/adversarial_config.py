@@ -21,8 +21,9 @@ class AdversarialConfig:
             description="supervised: be close to the real image; exact, a little "
             "smooth. gan: also fool a second network; crisper, may invent detail. "
             "cycle: learn from scans of different subjects, there and back "
-            "(CycleGAN). missing-modality: any scan from the others, easy cases last "
-            "(MM-GAN). staged: enlarge in stages, each better than the last (P-GAN).",
+            "(CycleGAN). missing-modality: any scan from the others, judged scan by "
+            "scan (MM-GAN). staged: enlarge in stages, each better than the last "
+            "(P-GAN).",
         ),
     ] = "supervised"
     adversarial_weight: Annotated[
