@@ -13,6 +13,7 @@ _HOME = {
     "NetworkConfig": "job",
     "TrainConfig": "config",
     "TrainJob": "job",
+    "job_from_card": "from_card",
     "job_from_json": "job",
     "read_job": "job",
     "train": "loop",

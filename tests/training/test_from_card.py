@@ -1,0 +1,87 @@
+"""Jobs made of cards: recipes, changes, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from napari_medsynth.catalogue import list_cards
+from napari_medsynth.errors import CardError
+from napari_medsynth.training import TrainJob, job_from_card
+from napari_medsynth.training.card import fresh_card
+from napari_medsynth.training.check_recipe import check_recipe
+from napari_medsynth.training.from_card import STEPS_PER_EPOCH
+from napari_medsynth.training.objectives.others import check_other
+
+BLUEPRINTS = [card for card in list_cards(blueprints=True) if not card.is_trained]
+
+
+def job_of(card_id: str, **options) -> TrainJob:
+    data = {"folder": "scans"} if "simulated_share" not in options else {}
+    return job_from_card(card_id, id="mine", title="Mine", **data, **options)
+
+
+@pytest.mark.parametrize("card", BLUEPRINTS, ids=lambda card: card.id)
+def test_the_job_of_each_blueprint_is_accepted(card):
+    changes = {"perceptual_weight": 0.0}  # needs VGG's weights, which are not here
+
+    job = job_of(card.id, changes=changes)
+
+    for name, value in {**card.recipe, **changes}.items():
+        assert getattr(job.learn, name) == value
+    is_cycle = card.recipe.get("objective") == "cycle"
+    assert job.data.pairing == ("unpaired" if is_cycle else "paired")
+    made = fresh_card(job, job.network)
+    assert (made.inputs, made.outputs) == (card.inputs, card.outputs)
+    assert made.planes == card.planes
+    assert made.id == "mine"
+    check_recipe(job.learn, made)
+    if job.learn.objective in ("cycle", "missing-modality", "staged"):
+        check_other(job.learn, made)
+
+
+def test_contrasts_and_settings_may_be_others():
+    job = job_of(
+        "resvit-starter",
+        inputs=["T1", "T2"],
+        changes={"epochs": 3, "learning_rate": 1e-3},
+    )
+
+    made = fresh_card(job, job.network)
+    assert made.inputs == made.outputs == ("T1", "T2")
+    assert made.options["in_channels"] == 2
+    assert (job.learn.epochs, job.learn.learning_rate) == (3, 1e-3)
+
+
+def test_an_epoch_of_simulated_images_has_a_length():
+    job = job_of("resvit-starter", simulated_share=1.0)
+    assert job.learn.steps_per_epoch == STEPS_PER_EPOCH
+    job = job_of("resvit-starter", simulated_share=1.0, changes={"steps_per_epoch": 7})
+    assert job.learn.steps_per_epoch == 7
+
+
+@pytest.mark.parametrize(
+    ("card", "options", "words"),
+    [
+        ("nothing-like-it", {}, "nothing-like-it"),
+        ("resvit-starter", {"inputs": ["T1"], "outputs": ["T2"]}, "equal inputs"),
+        ("srcnn", {"inputs": ["a", "b"]}, "one input and one output"),
+        ("srcnn", {"inputs": ["image"]}, "image cannot be both"),
+        ("srcnn", {"changes": {"epoch": 3}}, "is it epochs?"),
+        ("srcnn", {"changes": {"epochs": "many"}}, "epochs: it should be"),
+        (
+            "resvit-starter",
+            {"simulated_share": 1.0, "inputs": ["T1", "CT"]},
+            "CT cannot be simulated, only T1, T2, PD, FLAIR",
+        ),
+    ],
+)
+def test_what_does_not_suit_a_card_is_said(card, options, words):
+    with pytest.raises(CardError) as error:
+        job_of(card, **options)
+    assert words in str(error.value)
+    assert str(error.value).count(". ") <= 1
+
+
+def test_without_data_there_is_no_job():
+    with pytest.raises(CardError, match="needs data"):
+        job_from_card("srcnn", id="mine", title="Mine")
