@@ -78,7 +78,8 @@ def finetune(
             yield Note("There is no checkpoint yet: the run starts from the beginning.")
     with _one_sentence(folder):
         explicit: TrainJob | None = job
-        if report and (job.data.folder or job.data.studies):
+        is_paired = job.data.pairing == "paired"  # else there is nothing to compare
+        if report and is_paired and (job.data.folder or job.data.studies):
             explicit = yield from read_subjects(job, card, folder)
         if explicit is None:
             return Done("", "stopped")

@@ -11,6 +11,7 @@ from napari_medsynth.training.config import TrainConfig
 
 from .base import Objective
 from .gan import Adversarial, judged_channels
+from .others import make_other
 from .perceptual import make_features
 from .supervised import Supervised
 
@@ -46,6 +47,8 @@ def make_objective(
     """
     check_recipe(config, card)
     features = make_features(config, card, fabric.device)
+    if config.objective in ("cycle", "missing-modality", "staged"):
+        return make_other(config, generator, fabric, card=card, features=features)
     if config.objective == "gan":
         channels = judged_channels(card, targets)
         return Adversarial(
