@@ -193,11 +193,22 @@ def test_ct_knows_how_large_the_body_is(rng):
     )
 
     # 320 mm instead of 64 absorb more; larger pixels are less noisy.
-    ratio = np.exp(WATER_BETWEEN / 2) / 5
+    ratio = np.exp(0.0193 * 64 * (5 - 1) / 2) / 5
     assert large / small == pytest.approx(ratio, rel=0.25)
 
 
-WATER_BETWEEN = 0.0193 * 64 * (5 - 1)
+def test_how_far_slices_are_apart_changes_no_noise():
+    spec = {"kind": "low-dose", "dose": 0.2}
+    near, far = (
+        degrade_volume(
+            Volume(np.zeros((1, 2, 32, 32), np.float32), spacing=(mm, 1, 1)),
+            spec,
+            np.random.default_rng(1),
+        )
+        for mm in (1.0, 9.0)
+    )
+
+    np.testing.assert_array_equal(near.data, far.data)
 
 
 def test_misfits_are_sentences(rng):
