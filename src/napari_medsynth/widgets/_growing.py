@@ -37,6 +37,9 @@ class GrowingLayer(QObject):
         What it will be, and its wished name.
     role : str
         "preview" for a layer that is no result, else "".
+    data : ndarray, optional
+        (Z, Y, X), float32; what it shows at first, and is filled in place. Black
+        without it.
     """
 
     def __init__(
@@ -47,12 +50,19 @@ class GrowingLayer(QObject):
         name: str,
         *,
         role: str = "",
+        data: NDArray[np.float32] | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._request = request
-        self._array: NDArray[np.float32] = np.zeros(request.reference.shape, np.float32)
+        limits = request.contrast_limits[modality]
+        black = min(0.0, limits[0])  # air, in HU
+        self._array: NDArray[np.float32] = (
+            np.full(request.reference.shape, black, np.float32)
+            if data is None
+            else data
+        )
         self._is_stale = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -62,7 +72,7 @@ class GrowingLayer(QObject):
         self.layer = viewer.add_image(
             self._array,
             name=unique_name(viewer, name),
-            contrast_limits=request.contrast_limits[modality],
+            contrast_limits=limits,
             metadata={"medsynth": _metadata(request, modality, role)},
             **request.place,
         )
