@@ -129,7 +129,7 @@ def one_to_one() -> ModelCard:
 def cards(monkeypatch, unified, one_to_one):
     """The catalogue; change the list to change it."""
     listed = [unified, one_to_one]
-    monkeypatch.setattr(model_box, "list_cards", lambda: list(listed))
+    monkeypatch.setattr(model_box, "list_cards", lambda **_: list(listed))
     monkeypatch.setattr(model_box, "problems", lambda: [])
     return listed
 

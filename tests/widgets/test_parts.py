@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+from qtpy.QtCore import Qt
+
 from napari_medsynth.widgets.parts import model_box, run_box
 from napari_medsynth.widgets.parts.card_view import (
     CardView,
@@ -196,3 +199,64 @@ def test_progress_of_other_work_tells_the_time_left(qtbot, monkeypatch):
     assert box.bar.value() == 40
     box.advance_share(1.0, "Subject 4")
     assert box.bar.value() == 100
+
+
+@pytest.fixture
+def blueprint(monkeypatch, cards, one_to_one):
+    """A model without weights, after those that have some."""
+    card = replace(one_to_one, id="fresh", title="Fresh")
+
+    def listed(*, blueprints=False):
+        return [*cards, card] if blueprints else list(cards)
+
+    monkeypatch.setattr(model_box, "list_cards", listed)
+    return card
+
+
+def test_models_without_weights_are_left_out_greyed_or_offered(qtbot, blueprint):
+    def made(untrained):
+        box = ModelBox(untrained=untrained)
+        qtbot.addWidget(box)
+        return box, box.model_combo.findData("fresh")
+
+    box, index = made("hidden")
+    assert index < 0
+
+    box, index = made("disabled")
+    assert index == 3  # a line is between
+    assert not box.model_combo.model().item(index).isEnabled()
+    tip = box.model_combo.itemData(index, Qt.ItemDataRole.ToolTipRole)
+    assert tip == (
+        "Not trained yet: train it in the Fine-tune dock, with “medsynth train fresh”, "
+        "or import official weights."
+    )
+    box.choose("fresh")
+    assert box.card.id == "fake-unified"
+    assert box.is_trained
+
+    box, index = made("enabled")
+    box.choose("fresh")
+    assert box.card == blueprint
+    assert not box.is_trained
+    box.refresh()
+    assert box.card == blueprint
+
+
+def test_without_trained_models_nothing_is_chosen(qtbot, blueprint, cards):
+    del cards[:]
+    box = ModelBox(untrained="disabled")
+    qtbot.addWidget(box)
+
+    assert box.model_combo.count() == 1
+    assert box.card is None
+
+
+def test_a_dock_can_have_its_own_tasks(qtbot, one_to_one):
+    box = ModelBox(tasks={"super-resolution": "Super-resolve", "denoising": "Denoise"})
+    qtbot.addWidget(box)
+    assert (box.task, box.card) == ("super-resolution", None)
+
+    box.choose("fake-ct", task="denoising")
+
+    assert box.task_combo.currentText() == "Denoise"
+    assert box.card == one_to_one

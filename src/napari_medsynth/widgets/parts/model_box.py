@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -20,12 +22,27 @@ from .card_view import CardView
 from .section import Section
 
 ALL_TASKS = "all tasks"
+NOT_TRAINED = (
+    "Not trained yet: train it in the Fine-tune dock, with “medsynth train {id}”, or "
+    "import official weights."
+)
+
+Untrained = Literal["hidden", "disabled", "enabled"]
 
 
 class ModelBox(QWidget):
     """Task filter, model combo with a refresh button, card view, line of problems.
 
-    `accepts` tells of a card whether it is offered.
+    Parameters
+    ----------
+    accepts : callable
+        Tells of a card whether it is offered.
+    untrained : {"hidden", "disabled", "enabled"}
+        What becomes of models without weights: they are left out, or listed below the
+        others, to be seen or to be chosen.
+    tasks : mapping, optional
+        Task of a card to its name, for a dock that always has one of these chosen; all
+        tasks that there are, and "all tasks", by default.
     """
 
     card_changed = Signal(object)
@@ -35,10 +52,15 @@ class ModelBox(QWidget):
         parent: QWidget | None = None,
         *,
         accepts: Callable[[ModelCard], object] = bool,
+        untrained: Untrained = "hidden",
+        tasks: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(parent)
         self._accepts = accepts
+        self._untrained = untrained
+        self._tasks = tasks
         self._cards: list[ModelCard] = []
+        self._blueprints: list[ModelCard] = []
         self.card: ModelCard | None = None
         self.task_combo = QComboBox()
         self.task_combo.setToolTip("Show the models of one task only.")
@@ -62,28 +84,36 @@ class ModelBox(QWidget):
         self.refresh_button.clicked.connect(self.refresh)
         self.refresh()
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether the chosen model has weights."""
+        return self.card is not None and self.card in self._cards
+
     def refresh(self) -> None:
         """Read the catalogue again and keep the choice if it is still there."""
         chosen = self.card.id if self.card else ""
         task = self.task
-        self._cards = [card for card in list_cards() if self._accepts(card)]
-        tasks = list(dict.fromkeys(card.task for card in self._cards))
-        with QSignalBlocker(self.task_combo):
-            self.task_combo.clear()
-            self.task_combo.addItems([ALL_TASKS, *tasks])
-            self.task_combo.setCurrentText(task if task in tasks else ALL_TASKS)
+        found = list_cards()
+        trained = {card.id for card in found}
+        self._cards = [card for card in found if self._accepts(card)]
+        everything = () if self._untrained == "hidden" else list_cards(blueprints=True)
+        self._blueprints = [
+            card
+            for card in everything
+            if card.id not in trained and self._accepts(card)
+        ]
+        self._fill_tasks(task)
         self._show_problems(problems())
         self._fill_models(chosen)
 
     @property
     def task(self) -> str:
         """The task that models are filtered by; "" for all."""
-        text = self.task_combo.currentText()
-        return "" if text == ALL_TASKS else text
+        return str(self.task_combo.currentData() or "")
 
     def choose(self, card_id: str, *, task: str = "") -> None:
         """Choose a task and a model; what is unknown changes nothing."""
-        index = self.task_combo.findText(task) if task else 0
+        index = self.task_combo.findData(task) if task else 0
         self.task_combo.setCurrentIndex(max(index, 0))
         self._fill_models(card_id)
 
@@ -100,25 +130,66 @@ class ModelBox(QWidget):
         form.addRow(self.problem_label)
         form.addRow(self.about)
 
+    def _fill_tasks(self, chosen: str) -> None:
+        cards = (*self._cards, *self._blueprints)
+        found = {task: task for task in dict.fromkeys(card.task for card in cards)}
+        tasks = {"": ALL_TASKS, **found} if self._tasks is None else self._tasks
+        with QSignalBlocker(self.task_combo):
+            self.task_combo.clear()
+            for task, name in tasks.items():
+                self.task_combo.addItem(name, task)
+            index = self.task_combo.findData(chosen)
+            self.task_combo.setCurrentIndex(max(index, 0))
+
     def _fill_models(self, chosen: str) -> None:
         """Offer the cards of the task, with `chosen` selected if it is there."""
-        cards = [card for card in self._cards if self.task in ("", card.task)]
-        with QSignalBlocker(self.model_combo):
-            self.model_combo.clear()
+        cards, blueprints = self._of_task(self._cards), self._of_task(self._blueprints)
+        combo = self.model_combo
+        with QSignalBlocker(combo):
+            combo.clear()
             for card in cards:
-                self.model_combo.addItem(card.title, card.id)
-            self.model_combo.setCurrentIndex(max(self.model_combo.findData(chosen), 0))
+                combo.addItem(card.title, card.id)
+            if cards and blueprints:
+                combo.insertSeparator(len(cards))
+            for card in blueprints:
+                self._add_blueprint(card)
+            combo.setCurrentIndex(self._index_of(chosen, has_any=bool(cards)))
         self._on_model_activated()
+
+    def _of_task(self, cards: Iterable[ModelCard]) -> list[ModelCard]:
+        return [card for card in cards if self.task in ("", card.task)]
+
+    def _add_blueprint(self, card: ModelCard) -> None:
+        combo, index = self.model_combo, self.model_combo.count()
+        combo.addItem(f"{card.title} (not trained)", card.id)
+        tip = NOT_TRAINED.format(id=card.id)
+        combo.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
+        items = combo.model()
+        item = items.item(index) if isinstance(items, QStandardItemModel) else None
+        if item is not None and self._untrained == "disabled":
+            item.setEnabled(False)
+
+    def _index_of(self, card_id: str, *, has_any: bool) -> int:
+        """Give the row of a model that can be chosen, else of the first; -1 if none."""
+        index = self.model_combo.findData(card_id)
+        can_be_chosen = self._untrained == "enabled" or any(
+            card.id == card_id for card in self._cards
+        )
+        if index >= 0 and can_be_chosen:
+            return index
+        return 0 if has_any or self._untrained == "enabled" else -1
 
     def _on_task_activated(self) -> None:
         self._fill_models(self.card.id if self.card else "")
 
     def _on_model_activated(self) -> None:
         card_id = self.model_combo.currentData()
-        card = next((card for card in self._cards if card.id == card_id), None)
-        self.model_combo.setToolTip(
-            f"{card.title} ({card.id})" if card else "No model is installed."
-        )
+        known = (*self._cards, *self._blueprints)
+        card = next((card for card in known if card.id == card_id), None)
+        tip = f"{card.title} ({card.id})" if card else "No model is installed."
+        if card is not None and card not in self._cards:
+            tip += "\n" + NOT_TRAINED.format(id=card.id)
+        self.model_combo.setToolTip(tip)
         if card == self.card:
             return
         self.card = card
