@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -234,3 +235,49 @@ def test_keyboard_runs_and_cancels(qtbot, dock, engine):
     wait_until_done(qtbot, dock)
 
     assert said(dock).startswith("Cancelled")
+
+
+def test_one_source_makes_a_ct_in_hu(qtbot, dock, viewer, cards, one_to_one):
+    window = {"kind": "window", "low": -1024, "high": 3071}
+    card = replace(
+        one_to_one,
+        id="mr-ct",
+        task="synthesis",
+        inputs=("MR",),
+        intensity={"CT": window, "*": {"kind": "percentile"}},
+    )
+    cards.append(card)
+    dock.model_box.refresh()
+    dock.model_box.choose("mr-ct")
+    assert list(dock.modality_table.sources()) == ["MR"]  # any MR image will do
+    assert dock.modality_table.sources()["MR"].name == "T1"
+    assert dock.modality_table.targets() == ("CT",)
+    assert dock.reason() == ""
+
+    dock.run()
+    wait_until_done(qtbot, dock)
+
+    made = viewer.layers[-1]
+    assert made.name == "CT (synthetic: Fake CT)"
+    assert tuple(made.contrast_limits) == (-1000, 2000)
+    assert made.metadata["medsynth"]["modality"] == "CT"
+
+
+def test_a_ct_is_black_before_it_is_made(qtbot, dock, viewer, engine):
+    dock.model_box.choose("fake-ct")
+    engine.wait_at = 0
+    dock.run()
+    qtbot.waitUntil(engine.waiting.is_set)
+
+    assert np.all(viewer.layers[-1].data == -1000)
+    engine.go.set()
+    wait_until_done(qtbot, dock)
+
+
+def test_models_that_restore_have_their_own_dock(dock, cards, one_to_one):
+    degradation = {"kind": "rician", "sigma": 0.05}
+    cards.append(replace(one_to_one, id="cleaner", degradation=degradation))
+    dock.model_box.refresh()
+
+    assert dock.model_box.model_combo.findData("fake-ct") >= 0
+    assert dock.model_box.model_combo.findData("cleaner") < 0

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .parts.options_box import RunOptions
 
+_WIDEST_CT = (-1000.0, 2000.0)  # [HU] that a picture shows: more is metal
 PLANE_AXES = {"axial": 0, "coronal": 1, "sagittal": 2}
 
 
@@ -201,13 +202,13 @@ def _save(request: Request, result: Result) -> Generator[Progress, None, None]:
 
     folder = Path(request.results_folder).expanduser()
     for modality, volume in result.volumes.items():
-        path = _new_path(folder, f"{modality}_synthetic_{request.card.id}")
+        path = new_path(folder, f"{modality}_synthetic_{request.card.id}")
         write_volume(volume, path)
         n = request.n_slices
         yield Progress(n, n, message=f"Saved as {path}.")
 
 
-def _new_path(folder: Path, stem: str) -> Path:
+def new_path(folder: Path, stem: str) -> Path:
     """Give a path that does not exist yet."""
     number, path = 1, folder / f"{stem}.nii.gz"
     while path.exists():
@@ -221,4 +222,7 @@ def _window(card: ModelCard, modality: str) -> tuple[float, float] | None:
     spec = card.intensity.get(modality, card.intensity.get("*", {}))
     if spec.get("kind") != "window":
         return None
-    return float(spec["low"]), float(spec["high"])
+    low, high = float(spec["low"]), float(spec["high"])
+    if modality == "CT" and high - low > _WIDEST_CT[1] - _WIDEST_CT[0]:
+        return max(low, _WIDEST_CT[0]), min(high, _WIDEST_CT[1])
+    return low, high

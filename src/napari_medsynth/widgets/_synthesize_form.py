@@ -29,7 +29,7 @@ class SynthesizeForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.model_box = ModelBox()
+        self.model_box = ModelBox(accepts=_makes_contrasts, untrained="disabled")
         self.modality_table = ModalityTable()
         self.passport_box = PassportBox()
         self.quality_label = QLabel()
@@ -132,3 +132,8 @@ class SynthesizeForm(QWidget):
         self.quality_label.setVisible(bool(measured))
         self.run_box.set_reason(self.reason())
         self.edited.emit()
+
+
+def _makes_contrasts(card: ModelCard) -> bool:
+    """Tell it from a model that makes the same image better: that has its own dock."""
+    return not card.is_restoration

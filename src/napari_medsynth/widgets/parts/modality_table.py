@@ -9,11 +9,15 @@ from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QWidget
 
+from napari_medsynth.io.modality import MODALITIES
 from napari_medsynth.widgets._layers import layer_modality
 from napari_medsynth.widgets._notice import is_synthetic
 
 from .modality_row import ModalityRow
 from .state_chip import State
+
+ANY_MR = "MR"
+MR_CONTRASTS = frozenset(MODALITIES) - {"CT", "PET", "CXR"}
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -140,12 +144,16 @@ def assign_layers(
     """Give each modality its layer, or None.
 
     What is `chosen` comes first; any other modality gets the first layer that is not
-    taken and whose metadata or name says so. Synthetic layers are only taken by hand.
+    taken and whose metadata or name says so; "MR", which is none in particular, the
+    first MR image. Synthetic layers are only taken by hand.
     """
     assigned = {m: chosen[m] for m in modalities if m in chosen}
     taken = [layer for layer in assigned.values() if layer is not None]
     free = [x for x in layers if x not in taken and not is_synthetic(x)]
     by_modality: dict[str, Layer] = {}
     for layer in free:
-        by_modality.setdefault(layer_modality(layer), layer)
+        modality = layer_modality(layer)
+        by_modality.setdefault(modality, layer)
+        if modality in MR_CONTRASTS:
+            by_modality.setdefault(ANY_MR, layer)
     return {m: assigned[m] if m in assigned else by_modality.get(m) for m in modalities}
