@@ -279,3 +279,27 @@ def test_translation_gives_hu_in_the_declared_range(medsynth, pack, t1, tmp_path
     assert ct.modality == "CT"
     assert ct.data.max() == 3071
     assert set(np.unique(ct.data)) <= {-1024, 3071}
+
+
+def test_the_bar_moves_with_the_tiles_of_one_image(monkeypatch):
+    from rich.progress import Progress as Bar
+
+    from napari_medsynth.cli._progress import follow
+    from napari_medsynth.engine import Progress, Result
+
+    seen = []
+
+    def update(self, task, **values):
+        seen.append(values["completed"])
+
+    def steps():
+        yield Progress(0, 1)
+        yield Progress(0, 1, tiles=(1, 4))
+        yield Progress(0, 1, tiles=(3, 4))
+        yield Progress(1, 1)
+        return Result({})
+
+    monkeypatch.setattr(Bar, "update", update)
+    _, n_slices = follow(steps(), "super-resolved")
+    assert seen == [0, 0.25, 0.75, 1]
+    assert n_slices == 1

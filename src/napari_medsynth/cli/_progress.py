@@ -56,7 +56,9 @@ def follow(steps: Generator[Step, None, Result], title: str) -> tuple[Result, in
             while True:
                 step = next(steps)
                 n_slices = step.done
-                bar.update(task, completed=step.done, total=step.total)
+                run, tiles = step.tiles  # of a large image, which may be the only one
+                share = run / tiles if tiles else 0.0
+                bar.update(task, completed=step.done + share, total=step.total)
                 if step.message:
                     bar.console.print(step.message, markup=False, highlight=False)
         except StopIteration as finished:
