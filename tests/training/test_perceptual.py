@@ -17,6 +17,7 @@ from napari_medsynth.models.vgg import VGGFeatures
 from napari_medsynth.training import TrainConfig, vgg_file
 from napari_medsynth.training.check_recipe import check_recipe
 from napari_medsynth.training.data.batch import Batch
+from napari_medsynth.training.finetune import finetune
 from napari_medsynth.training.objectives import make_objective
 from napari_medsynth.training.objectives.losses import (
     count,
@@ -226,6 +227,16 @@ def test_without_the_file_a_recipe_refuses_before_anything_is_done(
     place = tmp_path / "vgg" / "vgg16-397923af.pth"
     assert vgg_file.vgg_path("vgg16") == place
     assert not place.parent.exists()
+
+
+def test_a_run_refuses_before_subjects_are_read(job, tmp_path, monkeypatch):
+    monkeypatch.delenv("MEDSYNTH_VGG", raising=False)
+    monkeypatch.setenv("MEDSYNTH_HOME", str(tmp_path))
+    job = replace(job, learn=replace(job.learn, perceptual_weight=1.0))
+
+    with pytest.raises(WeightsError, match="perceptual_weight needs the published"):
+        next(finetune(job, folder=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_another_file_of_that_name_is_refused(tmp_path, monkeypatch, fabric):
