@@ -6,7 +6,6 @@ import json
 import sys
 from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from napari_medsynth.models.patchgan import PatchGAN
 from napari_medsynth.models.resvit import ResViT
+from napari_medsynth.models.unet import LAYOUTS, UNet
 from napari_medsynth.training import TrainConfig
 from napari_medsynth.training.data.batch import Batch
 from napari_medsynth.training.learner import learning_rate
@@ -158,49 +158,21 @@ def test_learning_rates_of_all_epochs_equal_resvit(shared, case, half):
     assert rates == pytest.approx(expected["lr_per_epoch"], rel=1e-9, abs=1e-18)
 
 
-class Level(nn.Module):
-    """One level of pix2pix's U-Net, with its keys; `inner` None: the lowest one."""
-
-    def __init__(self, width: int, hidden: int, inner: nn.Module | None) -> None:
-        super().__init__()
-        down = nn.Conv2d(width, hidden, 4, stride=2, padding=1, bias=False)
-        sources = hidden if inner is None else 2 * hidden
-        up = nn.ConvTranspose2d(sources, width, 4, stride=2, padding=1, bias=False)
-        middle = () if inner is None else (nn.BatchNorm2d(hidden), inner)
-        self.model = nn.Sequential(
-            nn.LeakyReLU(0.2), down, *middle, nn.ReLU(), up, nn.BatchNorm2d(width)
-        )
-
-    def forward(self, image: Tensor) -> Tensor:
-        return torch.cat([image, self.model(image)], dim=1)
-
-
-class UNet128(nn.Module):
-    """pix2pix's generator of a narrow width, one channel in and out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        inner = None
-        for hidden, width in pairwise((64, 64, 64, 64, 32, 16, 8)):
-            inner = Level(width, hidden, inner)
-        down = nn.Conv2d(1, 8, 4, stride=2, padding=1, bias=False)
-        up = nn.ConvTranspose2d(16, 1, 4, stride=2, padding=1)
-        self.model = nn.Module()
-        self.model.model = nn.Sequential(down, inner, nn.ReLU(), up, nn.Tanh())
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.model.model(image)
-
-
 def test_two_steps_equal_pix2pix(shared):
     folder = shared / "golden" / "pix2pix_two_steps"
     recipe = recipe_of(shared / "golden" / "zoo_recipe")
     meta = json.loads((folder / "meta.json").read_text())
-    players = {"G": UNet128(), "D": PatchGAN(2, width=8)}
+    players = {
+        "G": UNet(1, 1, width=8, depth=7, dropout=0.0),
+        "D": PatchGAN(2, width=8),
+    }
+    layout = next(one for one in LAYOUTS if one.card == "pix2pix-128")
+    ours = {"G": layout.key_of, "D": str}
+    shapes = json.loads((folder / "keys.json").read_text())
     for name, player in players.items():
         state = {
-            key: recipe.tensor(f"{name}/{key}", tensor.shape, meta[f"gain_{name}"])
-            for key, tensor in player.state_dict().items()
+            ours[name](key): recipe.tensor(f"{name}/{key}", shape, meta[f"gain_{name}"])
+            for key, shape in shapes[name].items()
         }
         player.load_state_dict({k: torch.as_tensor(v) for k, v in state.items()})
         player.train()
@@ -227,5 +199,24 @@ def test_two_steps_equal_pix2pix(shared):
         state = player.state_dict()
         expected = meta["mean_and_mean_abs_after_two_steps"][name]
         for key, (mean, size) in expected.items():
-            assert state[key].abs().mean().item() == pytest.approx(size, rel=rtol)
-            assert state[key].mean().item() == pytest.approx(mean, abs=rtol * size)
+            tensor = state[ours[name](key)]
+            assert tensor.abs().mean().item() == pytest.approx(size, rel=rtol)
+            assert tensor.mean().item() == pytest.approx(mean, abs=rtol * size)
+
+
+def test_learning_rates_equal_pix2pix(shared):
+    path = shared / "golden" / "pix2pix_two_steps" / "meta.json"
+    if not path.is_file():
+        pytest.skip(f"no golden vectors at {path}")
+    config = TrainConfig(
+        epochs=200,
+        decay_epochs=100,
+        learning_rate=2e-4,
+        schedule="linear",
+        warmup_steps=0,
+    )
+
+    for epoch, rate in json.loads(path.read_text())["lr_by_epoch"].items():
+        step = 3 * (int(epoch) - 1)
+        ours = learning_rate(step, config, n_steps=600, steps_per_epoch=3)
+        assert ours == pytest.approx(rate, rel=1e-9, abs=1e-18)
