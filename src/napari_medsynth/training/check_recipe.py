@@ -5,6 +5,7 @@ from __future__ import annotations
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.errors import CardError
 
+from .check_other import check_other
 from .config import TrainConfig
 from .vgg_file import check_vgg_exists
 
@@ -19,7 +20,8 @@ def check_recipe(config: TrainConfig, card: ModelCard) -> None:
     Raises
     ------
     CardError
-        If a critic does not fit the patches, or a loss the critic or the objective.
+        If a critic does not fit the patches, or a loss the critic or the objective,
+        or the objective the card.
     WeightsError
         If the weights of the perceptual loss are not there.
     """
@@ -32,6 +34,7 @@ def check_recipe(config: TrainConfig, card: ModelCard) -> None:
         check_vgg_exists(config.perceptual_layer.split("-")[0])
     if name == "supervised":
         return
+    check_other(config, card)
     sizes = SIZES.get(config.critic, ())
     if name == "gan" and sizes and config.patch_size not in sizes:
         raise CardError(
