@@ -6,12 +6,14 @@ import pytest
 from napari._qt.qt_resources import get_stylesheet
 from qtpy.QtWidgets import QScrollArea
 
+from napari_medsynth.widgets._restore_form import RestoreForm
 from napari_medsynth.widgets._synthesize_form import SynthesizeForm
 
 
 @pytest.mark.parametrize("style", ["napari's", "the system's"])
-def test_the_narrowest_form_has_room_for_its_scroll_bar(qtbot, style):
-    form = SynthesizeForm()
+@pytest.mark.parametrize("name", ["synthesize", "restore"])
+def test_the_narrowest_form_has_room_for_its_scroll_bar(qtbot, viewer, style, name):
+    form = SynthesizeForm() if name == "synthesize" else RestoreForm(viewer)
     qtbot.addWidget(form)
     if style == "napari's":
         form.setStyleSheet(get_stylesheet("dark"))
@@ -22,5 +24,5 @@ def test_the_narrowest_form_has_room_for_its_scroll_bar(qtbot, style):
 
     room = scroll.width() - bar
 
-    assert form.modality_table.rows
+    assert form.model_box.isVisible()
     assert scroll.widget().minimumSizeHint().width() <= room

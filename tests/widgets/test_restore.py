@@ -198,6 +198,16 @@ def test_thick_slices_are_run_on_both_planes_unless_one_is_chosen(
     assert restorer.requests[0].planes == ("coronal", "sagittal")
 
 
+def test_one_slice_of_two_planes_is_not_run(dock):
+    dock.model_box.choose("thinner", task="super-resolution")
+    dock.restore_box.set_options({"extent": "current"})
+    assert "choose one of them" in dock.run_box.reason_label.text()
+
+    dock.restore_box.set_options({"plane": "coronal"})
+
+    assert dock.run_box.reason_label.text() == ""
+
+
 def test_cancel_keeps_what_is_done(qtbot, dock, viewer, restorer):
     restorer.waits = True
     dock.run()

@@ -189,7 +189,7 @@ def test_cancelling_a_test_image_leaves_none(qtbot, dock, viewer):
     ("card", "plane"), [(FINER, "axial"), (FINER, "coronal"), (THINNER, "coronal")]
 )
 def test_piece_by_piece_gives_the_same_as_at_once(scan, card, plane):
-    spec = {**card.degradation, "noise": 0.05}
+    spec = {**card.degradation, "noise": [0.03, 0.08]}
     steps = make_worse(lambda: scan, spec, plane)
     shares = []
     try:

@@ -19,7 +19,7 @@ from .parts.degrade_box import DegradeBox
 from .parts.image_combo import ImageCombo
 from .parts.model_box import ModelBox
 from .parts.plain import plain_label, push_button
-from .parts.restore_box import RestoreBox
+from .parts.restore_box import THICK, RestoreBox
 from .parts.run_box import RunBox
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ TASKS = {"super-resolution": "Super-resolve", "denoising": "Denoise"}
 _NO_MODEL = (
     "No trained model of this task is installed: import one with “medsynth models "
     "import”, or train one."
+)
+_ONE_PLANE = (
+    "This model takes the mean of two planes: choose one of them in the options to run "
+    "the current slice only."
 )
 _OTHER = (
     "\N{WARNING SIGN} The model is one of {wanted}; this image seems to be {found}."
@@ -85,7 +89,9 @@ class RestoreForm(Dock):
             return _NO_MODEL
         if self.layer is None:
             return "Open an image first."
-        return ""
+        options = self.restore_box.options()
+        is_mean = self.card.degradation["kind"] == THICK and options.plane is None
+        return _ONE_PLANE if is_mean and options.extent == "current" else ""
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -146,7 +146,7 @@ def make_worse(
     load: Callable[[], Volume], spec: Mapping[str, Any], plane: str, seed: int = 0
 ) -> Generator[float, None, tuple[Volume, Volume]]:
     """Give an image and a worse one; yields how much is done. For a worker thread."""
-    from napari_medsynth.simulate import check_spec, degrade_volume
+    from napari_medsynth.simulate import check_spec, degrade_volume, draw_spec
 
     yield 0.0
     check_spec(spec)
@@ -154,9 +154,10 @@ def make_worse(
     is_thick = spec["kind"] == THICK and plane == "axial"
     axis = PLANE_AXES["coronal" if is_thick else plane]
     rng, n = np.random.default_rng(seed), volume.shape[axis]
+    drawn = draw_spec(spec, rng)  # once: all slices are alike
     slabs = []
     for first, slab in _slabs(volume, axis):
-        slabs.append(degrade_volume(slab, spec, rng, plane=plane))
+        slabs.append(degrade_volume(slab, drawn, rng, plane=plane))
         yield min(first + _SLAB, n) / n
     data = np.concatenate([slab.data for slab in slabs], axis=axis + 1)
     return volume, slabs[0].with_data(data)
