@@ -253,3 +253,44 @@ def test_sliders_set_the_degradation(qtbot):
     box.set_card(THINNER)
     box.factor_spin.setValue(5)
     assert box.spec()["factor"] == [5, 1]
+
+
+@pytest.mark.parametrize("card_id", ["finer", "thinner"])
+@pytest.mark.parametrize(
+    "placed",
+    [
+        {"scale": (-2000, 800, 900), "translate": (5000, -40, 7), "units": "um"},
+        {"scale": (2, 0.8, 0.9), "affine": np.diag([1.5, 2, 2, 1])},
+        {"scale": (0.5, 3.0, 0.5), "translate": (1, 2, 3)},
+    ],
+    ids=["flipped, in micrometres", "stretched", "thick coronal slices"],
+)
+def test_layers_of_any_kind_are_covered_exactly(
+    qtbot, viewer, scan, cards, card_id, placed
+):
+    layer = viewer.add_image(scan.data[0], name="any", **placed)
+    dock = RestoreWidget(viewer)
+    qtbot.addWidget(dock)
+    dock.settle()
+    dock.model_box.choose(card_id, task="super-resolution")
+    dock.restore_box.set_options({"device": "cpu"})
+
+    dock.run()
+    wait_until_done(qtbot, dock)
+
+    result = viewer.layers[-1]
+    assert result is not layer
+    for one, other in zip(borders(layer), borders(result), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+    miss = np.abs(centre_of(result) - centre_of(layer))
+    assert np.all(miss < 0.5 * np.abs(layer.extent.step))
+
+
+def borders(layer):
+    """Outer borders of the voxels in the world, the lower and the upper one."""
+    half = np.full(3, 0.5)
+    corners = [
+        np.asarray(layer.data_to_world(c))
+        for c in (-half, np.asarray(layer.data.shape) - half)
+    ]
+    return np.min(corners, axis=0), np.max(corners, axis=0)
