@@ -5,12 +5,14 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from napari_medsynth.catalogue import read_pack
 from napari_medsynth.errors import CardError
 from napari_medsynth.models.mmgan import MMGAN
 from napari_medsynth.training import TrainConfig
@@ -146,9 +148,9 @@ def test_an_mmgan_learns_to_fill_in_what_is_missing(fabric):
     truth = torch.cat([first, -first], 1)
     sources = torch.where(given[..., None, None], truth, MISSING)
 
-    told = [one.step(Batch(sources, truth, given, ~given)) for _ in range(10)]
+    told = [one.step(Batch(sources, truth, given, ~given)) for _ in range(6)]
 
-    assert float(told[-1]["l1"]) < 0.7 * float(told[0]["l1"])
+    assert float(told[-1]["l1"]) < 0.8 * float(told[0]["l1"])
     assert all(v.isfinite() for losses in told for v in losses.values())
 
 
@@ -156,3 +158,26 @@ def test_it_needs_a_critic_that_judges_scan_by_scan(fabric):
     card = card_of(("T1", "T2"), ("T1", "T2"))
     with pytest.raises(CardError, match="needs critic mm-gan, got patch"):
         make_objective(replace(MM, critic="patch"), tiny(), fabric, card=card)
+
+
+def test_a_run_with_a_curriculum_ends_with_the_weights_it_would_have_had(
+    job, run_job, tmp_path
+):
+    learn = replace(
+        job.learn,
+        objective="missing-modality",
+        critic="mm-gan",
+        availability="curriculum",
+        checkpoint_every=1,
+        batch_size=1,
+    )
+    job = replace(job, learn=learn)
+    _, whole = run_job(job, folder=tmp_path / "whole")
+    run_job(job, folder=tmp_path / "parts", stop_at=3)
+
+    events, parts = run_job(job, folder=tmp_path / "parts", resume=True)
+
+    one, other = (read_pack(done.pack).weights() for done in (whole, parts))
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name], err_msg=name)
+    assert {"adversarial", "discriminator_fake", "l1"} <= set(events[-1].train)
