@@ -71,7 +71,8 @@ def test_unknown_id_is_one_sentence_and_exit_code_1(medsynth, tiny):
     done = medsynth("models", "show", "nope")
 
     assert done.code == 1
-    assert done.err == "Error: No model has the id 'nope'; there are: tiny.\n"
+    assert done.err.startswith("Error: No model has the id 'nope'; there are: tiny, ")
+    assert done.err.count("\n") == 1
     assert done.out == ""
 
 
@@ -110,10 +111,22 @@ def test_verify_all_fails_on_a_truncated_pack(medsynth, tiny):
     assert "tiny.safetensors" in done.err
 
 
-def test_checkpoint_needs_its_modalities(medsynth, tmp_path):
-    done = medsynth("models", "import", tmp_path / "net.pth", "--id", "x")
+def test_checkpoint_needs_an_id(medsynth, tmp_path):
+    done = medsynth("models", "import", tmp_path / "net.pth")
 
     assert done.code == 2
+    assert "--id" in done.err
+
+
+def test_checkpoint_of_resvit_needs_its_modalities(medsynth, tmp_path, tiny_weights):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "net.pth"
+    torch.save({k: torch.from_numpy(v) for k, v in tiny_weights.items()}, path)
+
+    done = medsynth("models", "import", path, "--id", "own")
+
+    assert done.code == 1
+    assert "has 4 inputs: name their modalities" in done.err
     assert "--inputs" in done.err
 
 

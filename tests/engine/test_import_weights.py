@@ -164,7 +164,9 @@ def test_an_id_is_not_taken_twice(models_home, tmp_path, in_process):
 def test_a_discriminator_is_recognised(models_home, tmp_path, in_process):
     path = saved(tmp_path, PatchGAN(2, width=2).state_dict(), "latest_net_D.pth")
 
-    with pytest.raises(WeightsError, match=r"latest_net_D.pth needs .*discriminator"):
+    with pytest.raises(
+        WeightsError, match=r"latest_net_D.pth cannot be used: .*discriminator"
+    ):
         import_checkpoint(path, card_id="d", inputs=["T1"], outputs=["T2"])
 
 

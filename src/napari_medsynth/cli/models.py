@@ -13,7 +13,7 @@ from napari_medsynth.catalogue import ModelCard, ModelPack
 from napari_medsynth.errors import MedSynthError
 
 from ._console import fail, note, say, say_json, show, warn
-from ._inputs import parse_modality
+from .models_import import import_model, list_layouts
 from .models_vgg import vgg
 from .words import WordsCommand
 
@@ -21,6 +21,8 @@ models = typer.Typer(
     help="List, show, import, verify and remove models.", no_args_is_help=True
 )
 models.command("vgg")(vgg)
+models.command("import", cls=WordsCommand)(import_model)
+models.command("layouts")(list_layouts)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a model, or 'starter'.")]
@@ -83,55 +85,6 @@ def show_model(card_id: Id, json: AsJson = False) -> None:
     show(table)
     if card.quality:
         show("", _quality(card))
-
-
-@models.command("import", cls=WordsCommand)
-def import_model(
-    path: Annotated[Path, typer.Argument(help="A pack (.safetensors) or a .pth file.")],
-    card_id: Annotated[str, typer.Option("--id", help="Id for a .pth file.")] = "",
-    title: Annotated[str, typer.Option(help="Name for a .pth file.")] = "",
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(help="Contrasts of its input channels, in order."),
-    ] = None,
-    outputs: Annotated[
-        list[str] | None,
-        typer.Option(help="Contrasts of its output channels, in order."),
-    ] = None,
-    unified: Annotated[
-        bool, typer.Option("--unified", help="Any contrast may be missing.")
-    ] = False,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Replace an imported model of this id.")
-    ] = False,
-) -> None:
-    """Import a model pack, or an official ResViT checkpoint.
-
-    medsynth models import my-model.safetensors
-
-    medsynth models import latest_net_G.pth --id t1-t2-pd --inputs T1 T2 --outputs PD
-    """
-    if path.suffix in (".pth", ".pt"):
-        if not (card_id and inputs and outputs):
-            raise typer.BadParameter(
-                f"{path.name} says nothing about its images: give --id, --inputs and "
-                "--outputs."
-            )
-        from napari_medsynth.engine.import_weights import import_checkpoint
-
-        imported = import_checkpoint(
-            path,
-            card_id=card_id,
-            title=title,
-            inputs=[parse_modality(word) for word in inputs],
-            outputs=[parse_modality(word) for word in outputs],
-            is_unified=unified,
-            replace=replace,
-        )
-        pack = catalogue.read_pack(imported)
-    else:
-        pack = catalogue.import_pack(path, replace=replace)
-    say(f"{pack.card.id}  {pack.path}")
 
 
 @models.command("verify")

@@ -1,8 +1,9 @@
 """Child process: read a torch checkpoint of unknown origin, write plain tensors.
 
-``python -m napari_medsynth.engine._read_checkpoint IN.pth OUT.safetensors``: a file
-that crashes, hangs or swells takes only this process with it. A file that is understood
-but not usable gives exit status `REFUSED` and a sentence on standard error.
+``python -m napari_medsynth.engine._read_checkpoint IN.pth OUT.safetensors``; the input
+may be ``.pt``, ``.ckpt`` or ``.safetensors`` too. A file that crashes, hangs or swells
+takes only this process with it. A file that is understood but not usable gives exit
+status `REFUSED` and a sentence on standard error.
 """
 
 from __future__ import annotations
@@ -14,13 +15,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from napari_medsynth.errors import WeightsError
 
 REFUSED = 3
 MAX_SHARING = 4  # official files list their transformer three times
+# In the order of preference: BasicSR runs its averaged weights, others the plain ones.
+WRAPPERS = (
+    *("params_ema", "params", "state_dict", "ema_state_dict", "model_state_dict"),
+    *("model", "generator"),
+)
+PREFIXES = ("module.", "_orig_mod.")
 
 
 def main(arguments: list[str]) -> int:
@@ -42,19 +50,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     WeightsError
         If the file is no checkpoint, holds more than tensors, or no named tensors.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as err:
-        raise WeightsError(
-            f"{path.name} is no checkpoint of plain tensors, or would run code when it "
-            "is opened; only state dicts are read, get it from its authors again."
-        ) from err
-    except (OSError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as err:
-        raise WeightsError(
-            f"{path.name} is damaged or no torch checkpoint; get it again."
-        ) from err
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    content = _unwrapped(_content(path))
     if not isinstance(content, Mapping) or not content:
         raise WeightsError(
             f"{path.name} holds no named tensors; a state dict is needed, such as "
@@ -73,7 +69,61 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"{path.name} claims {n_bytes} bytes of tensors and has {n_held}; "
             "it is damaged or made to do harm, get it again."
         )
-    return {str(key).removeprefix("module."): v for key, v in content.items()}
+    return _of_generator({_bare(str(key)): v for key, v in content.items()})
+
+
+def _content(path: Path) -> object:
+    """Read whatever a file holds."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as err:
+        raise WeightsError(
+            f"{path.name} is no checkpoint of plain tensors, or would run code when it "
+            "is opened; only state dicts are read: get one from its authors, or save "
+            "network.state_dict() where the file can be trusted."
+        ) from err
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        zipfile.BadZipFile,
+        SafetensorError,
+    ) as err:
+        raise WeightsError(
+            f"{path.name} is damaged or no torch checkpoint; get it again."
+        ) from err
+
+
+def _unwrapped(content: object) -> object:
+    """Take the weights out of what training programs save around them."""
+    while isinstance(content, Mapping):
+        inner = [content[key] for key in WRAPPERS if key in content]
+        found = next((one for one in inner if isinstance(one, Mapping)), None)
+        if found is None:
+            break
+        content = found
+    return content
+
+
+def _bare(key: str) -> str:
+    """Drop what parallel or compiled networks put before their keys."""
+    while key.startswith(PREFIXES):
+        key = key.partition(".")[2]
+    return key
+
+
+def _of_generator(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Keep the generator of a file that holds its critic too."""
+    start = "generator."
+    made = {
+        _bare(key.removeprefix(start)): tensor
+        for key, tensor in state.items()
+        if key.startswith(start)
+    }
+    return made or state
 
 
 def canonical_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Import published ResViT checkpoints, and start training from published weights."""
+"""Import published checkpoints, and start training from published weights."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from napari_medsynth.catalogue import (
 from napari_medsynth.errors import WeightsError
 
 from ._read_checkpoint import REFUSED
+from .import_layout import LIMITS, layout_card, recognise
+from .import_resvit import infer_options, is_resvit, resvit_card
 from .import_vit import load_vit_npz
 from .weights import check_weights, first_few, load_weights, state_to_numpy
 
@@ -37,9 +39,6 @@ __all__ = [
 ]
 
 PATIENCE = 600  # [s] for reading one checkpoint
-REFERENCE = "https://arxiv.org/abs/2106.16031"
-FACTORY = "napari_medsynth.models.resvit:ResViT"
-_ENDS = ("encoder_1.1.weight", "decoder_3.1.weight")
 _TRANSFORMER_PARTS = ("downsample", "embeddings", "transformer", "upsample", "cc")
 
 
@@ -51,32 +50,40 @@ def import_checkpoint(
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
     is_unified: bool = False,
+    layout: str = "",
     n_heads: int | None = None,
-    norm_statistics: str = "batch",
+    norm_statistics: str | None = None,
     licence: str = "",
     training_data: str = "",
     replace: bool = False,
     output: Path | str | None = None,
 ) -> Path:
-    """Turn an official ResViT checkpoint into a model pack.
+    """Turn an official checkpoint into a model pack.
 
-    Sizes, channels and the stage (with transformers or without) follow from the shapes
-    of the tensors.
+    Which network it is, its sizes and its channels follow from the names and shapes of
+    the tensors.
 
     Parameters
     ----------
     path : Path or str
-        ``latest_net_G.pth`` of the official code; read in a child process.
+        ``latest_net_G.pth`` of ResViT's code, or a file of a network that
+        `engine.import_layout.known_networks` names; read in a child process.
     card_id, title : str
-        Of the new model; the title is the id if it is empty.
+        Of the new model; an empty title says what was found.
     inputs, outputs : sequence of str
-        Modalities in the order of the channels; the file does not know them.
+        Modalities in the order of the channels. Files do not know them: needed for
+        ResViT, otherwise those of the network's card by default.
     is_unified : bool
         True if any contrast may be missing: inputs and outputs are then the same.
+    layout : str
+        Whose file it is, if several networks spell their weights alike; by default the
+        official one. The pack's ``card.training`` names the others.
     n_heads : int, optional
-        Of the transformer; one per 64 numbers of a token, as in every ViT, if None.
-    norm_statistics : {"batch", "running"}
-        The authors validated with those of each slice.
+        Of ResViT's transformer; one per 64 numbers of a token, as in every ViT, if
+        None.
+    norm_statistics : {"batch", "running"}, optional
+        By default those that the authors tested with: of each slice ("batch") for
+        ResViT and pix2pix.
     licence, training_data : str
         For the card.
     replace : bool
@@ -101,30 +108,52 @@ def import_checkpoint(
         check_id_is_free(card_id, replace=replace)
         output = models_folder() / f"{card_id}.safetensors"
     state = read_checkpoint(path)
-    options = infer_options(state, name=path.name, n_heads=n_heads)
-    card = ModelCard(
-        id=card_id,
-        family="resvit",
-        task="synthesis",
-        title=title or card_id,
-        factory=FACTORY,
-        options=options,
-        inputs=_modalities(inputs, "inputs", options["in_channels"], path.name),
-        outputs=_modalities(outputs, "outputs", options["out_channels"], path.name),
-        is_unified=is_unified,
-        norm_statistics=norm_statistics,
+    training: dict[str, Any] = {"imported_from": path.name}
+    if is_resvit(state):
+        card = resvit_card(
+            state,
+            name=path.name,
+            card_id=card_id,
+            inputs=inputs,
+            outputs=outputs,
+            n_heads=n_heads,
+            norm_statistics=norm_statistics or "batch",
+        )
+    else:
+        found = recognise(state, name=path.name, layout=layout)
+        card = layout_card(
+            state,
+            found.layout,
+            name=path.name,
+            card_id=card_id,
+            inputs=inputs,
+            outputs=outputs,
+            norm_statistics=norm_statistics,
+        )
+        state = found.layout.renamed(state)
+        training |= {"layout": found.layout.name, "other_layouts": list(found.others)}
+    card = dataclasses.replace(
+        card,
+        title=title or card.title,
+        is_unified=is_unified or card.is_unified,
         licence=licence,
-        reference=REFERENCE,
         training_data=training_data,
-        limits="Imported; its quality was not measured here.",
-        training={"imported_from": path.name},
+        limits=LIMITS,
+        training=training,
     )
+    return _write(output, card, state, path.name)
+
+
+def _write(
+    output: Path | str, card: ModelCard, state: Mapping[str, Tensor], name: str
+) -> Path:
+    """Check the weights against the network of `card`, and write the pack."""
     with torch.device("meta"):  # names and shapes; no memory
         model = build_model(card)
     state = _with_counters(state, model)
-    check_weights(model, state, name=path.name)
+    check_weights(model, state, name=name)
     arrays = state_to_numpy(state)
-    _check_finite(arrays, path.name)
+    _check_finite(arrays, name)
     n_parameters = sum(p.numel() for p in model.parameters())
     card = dataclasses.replace(card, parameters=n_parameters)
     return write_pack(output, card, arrays).path
@@ -170,44 +199,6 @@ def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
         return {key: tensor.clone() for key, tensor in load_file(target).items()}
 
 
-def infer_options(
-    state: Mapping[str, Tensor], *, name: str, n_heads: int | None = None
-) -> dict[str, Any]:
-    """Tell the options of a `ResViT` by the shapes of its weights.
-
-    Raises
-    ------
-    WeightsError
-        If these are not the weights of one.
-    """
-    lacking = [key for key in _ENDS if key not in state or state[key].ndim != 4]
-    if lacking:
-        hint = (
-            "it looks like a discriminator, use latest_net_G.pth"
-            if any(key.startswith("model.") for key in state)
-            else "use a generator of the official ResViT code"
-        )
-        raise WeightsError(
-            f"{name} needs {' and '.join(lacking)}, but holds "
-            f"{first_few(list(state))}; {hint}."
-        )
-    first, last = (state[key] for key in _ENDS)
-    blocks = {key.split(".")[0] for key in state if key.startswith("art_")}
-    options: dict[str, Any] = {
-        "in_channels": first.shape[1],
-        "out_channels": last.shape[0],
-        "width": first.shape[0],
-        "n_blocks": len(blocks),
-        "transformer_blocks": [],
-    }
-    embedded = [key for key in state if key.endswith(".positional_encoding")]
-    if embedded:
-        numbers = [key.split(".")[0].removeprefix("art_") for key in embedded]
-        options["transformer_blocks"] = sorted(int(n) for n in numbers if n.isdecimal())
-        options |= _transformer_options(state, embedded[0], name, n_heads)
-    return options
-
-
 def warm_start(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Copy the weights of a `ResViT` without transformers into one that has some.
 
@@ -231,39 +222,6 @@ def _is_transformers(key: str) -> bool:
     """Tell if a tensor belongs to a transformer or its surroundings."""
     block, part, *_ = key.split(".")
     return block == "transformer_encoder" or part in _TRANSFORMER_PARTS
-
-
-def _transformer_options(
-    state: Mapping[str, Tensor], positions: str, name: str, n_heads: int | None
-) -> dict[str, Any]:
-    """Tell the sizes of the shared transformer by its weights."""
-    hidden = "transformer_encoder.layer.0.ffn.fc1.weight"
-    n_tokens, embed_dim = [0, 0, *state[positions].shape][-2:]
-    side = round(n_tokens**0.5)
-    if side * side != n_tokens or hidden not in state or state[hidden].ndim != 2:
-        raise WeightsError(
-            f"{name} needs a matrix {hidden} and positions of a square grid, got "
-            f"{n_tokens} positions; use a generator of the official ResViT code."
-        )
-    layers = {k.split(".")[2] for k in state if k.startswith("transformer_encoder.lay")}
-    return {
-        "embed_dim": embed_dim,
-        "depth": len(layers),
-        "n_heads": n_heads or max(1, embed_dim // 64),
-        "mlp_dim": state[hidden].shape[0],
-        "token_grid": [side, side],
-    }
-
-
-def _modalities(
-    names: Sequence[str] | None, side: str, n_channels: int, name: str
-) -> tuple[str, ...]:
-    if names is None or len(names) != n_channels:
-        raise WeightsError(
-            f"{name} has {n_channels} {side}: name their modalities in the order of "
-            f"its channels, got {', '.join(names) if names else 'none'}."
-        )
-    return tuple(names)
 
 
 def _with_counters(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
