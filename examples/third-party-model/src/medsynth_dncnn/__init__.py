@@ -1,0 +1,1 @@
+"""DnCNN for napari-medsynth: an example of a model from outside."""
