@@ -145,3 +145,10 @@ def test_user_folder_without_variable_is_the_systems(monkeypatch):
 
     assert user_folder().is_absolute()
     assert "napari-medsynth" in str(user_folder())
+
+
+def test_the_starter_comes_first(embedded, card, weights):
+    for name in ("a-model", STARTER, "zebra"):
+        put(embedded, replace(card, id=name), weights)
+
+    assert [c.id for c in list_cards()] == [STARTER, "a-model", "zebra"]

@@ -231,7 +231,12 @@ def _embedded() -> Iterator[_Entry | str]:
         folder = resource("packs")
     except FileNotFoundError:
         return
-    yield from _of_folder(folder, "embedded")
+    # The starter first: where nothing is chosen, the first model is.
+    yield from sorted(_of_folder(folder, "embedded"), key=_is_other)
+
+
+def _is_other(entry: _Entry | str) -> bool:
+    return isinstance(entry, str) or entry.card.id != STARTER
 
 
 def _of_folder(folder: Path, origin: str) -> Iterator[_Entry | str]:
