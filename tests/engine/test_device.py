@@ -144,3 +144,11 @@ def test_a_gpu_batch_fills_most_of_the_free_memory(monkeypatch):
 )
 def test_out_of_memory_is_recognised(error, expected):
     assert is_out_of_memory(error) is expected
+
+
+def test_restoration_is_exact_unless_somebody_asks_for_less(monkeypatch):
+    monkeypatch.setattr("napari_medsynth.engine.device.cpu_has_bf16", lambda: True)
+    cpu = torch.device("cpu")
+    assert choose_precision("auto", cpu) == "bf16"
+    assert choose_precision("auto", cpu, is_restoration=True) == "fp32"
+    assert choose_precision("bf16", cpu, is_restoration=True) == "bf16"

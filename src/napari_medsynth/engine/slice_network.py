@@ -158,6 +158,7 @@ def choose_network(
             chosen,
             n_parameters=card.parameters or None,
             norm_statistics=card.norm_statistics,
+            is_restoration=card.is_restoration,
         )
     chosen = _home(model) if device == "auto" else choose_device(device)
     precision = "fp32" if precision == "auto" else precision

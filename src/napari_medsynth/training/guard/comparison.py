@@ -68,6 +68,7 @@ def contender_of(pack: ModelPack, *, device: str = "auto") -> Contender:
         place,
         n_parameters=card.parameters or None,
         norm_statistics=card.norm_statistics,
+        is_restoration=card.is_restoration,
     )
     return Contender(card, ready(model, place, precision))
 
