@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_medsynth.catalogue import ModelCard
 
 NAME = "restore"
+TEST = "Test on my own image"
 TASKS = {"super-resolution": "Super-resolve", "denoising": "Denoise"}
 _NO_MODEL = (
     "No trained model of this task is installed: import one with “medsynth models "
@@ -127,7 +128,7 @@ class RestoreForm(Dock):
         form.addRow(self.image_label)
         self.add_section("Model and image", self.model_box, place)
         self.add_section("Options", self.restore_box, is_open=False)
-        self.add_section("Test on my own image", self.degrade_box, is_open=False)
+        self.add_section(TEST, self.degrade_box, is_open=False)
         line = QHBoxLayout()
         line.setContentsMargins(0, 0, 0, 0)
         line.addWidget(self.run_box, 1)

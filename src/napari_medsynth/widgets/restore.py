@@ -9,16 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QScrollArea, QWidget
 
 from napari_medsynth.errors import MedSynthError
 from napari_medsynth.io.geometry import layer_metadata
 
 from ._layers import like, over, unique_name, volume_later
 from ._preferences import Preferences
-from ._restore_form import RestoreForm
+from ._restore_form import TEST, RestoreForm
 from ._restore_run import RestoreRun
 from ._restore_work import RestoreRequest, make_worse
+from ._turns import single_shot
 from ._watch import Watch
 from ._work import Work
 from ._worker import tell_error
@@ -49,6 +50,7 @@ class RestoreWidget(RestoreForm):
         self._truths: list[tuple[Layer, Layer]] = []  # test image, original
         self._steps: list[list[Layer]] = []  # that Undo takes away, the last one last
         self._asked: tuple[Layer, dict[str, Any]] | None = None
+        self._scroll_timer = single_shot(self, 0, self._scroll_to_scores)
         self._connect()
         self._on_layers_changed()
         self.on_close(partial(_Going.close, self._going))
@@ -197,9 +199,15 @@ class RestoreWidget(RestoreForm):
             title = _PLAIN.get(self.model_box.task, "Worse")
             found = run.restored.comparison
             self.degrade_box.show_scores(found.rows(title), found.note)
-            self.sections["Test on my own image"].expand(animate=False)
+            self.sections[TEST].expand(animate=False)
+            self._scroll_timer.start()  # once the table has its height
         run.deleteLater()
         self._on_layers_changed()
+
+    def _scroll_to_scores(self) -> None:
+        area = self.findChild(QScrollArea)
+        if area is not None:
+            area.ensureWidgetVisible(self.degrade_box.note_label)
 
     def _on_making(self, share: float) -> None:
         self.run_box.advance_share(share, "Making the test image")
