@@ -260,3 +260,13 @@ def test_a_dock_can_have_its_own_tasks(qtbot, one_to_one):
 
     assert box.task_combo.currentText() == "Denoise"
     assert box.card == one_to_one
+
+
+def test_models_that_restore_come_after_the_others(qtbot, cards, unified, one_to_one):
+    degradation = {"kind": "rician", "sigma": 0.05}
+    cards.insert(0, replace(one_to_one, id="cleaner", degradation=degradation))
+    box = ModelBox()
+    qtbot.addWidget(box)
+
+    assert box.card == unified
+    assert box.model_combo.findData("cleaner") == 2

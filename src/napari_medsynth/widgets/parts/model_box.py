@@ -95,7 +95,9 @@ class ModelBox(QWidget):
         task = self.task
         found = list_cards()
         trained = {card.id for card in found}
-        self._cards = [card for card in found if self._accepts(card)]
+        accepted = (card for card in found if self._accepts(card))
+        # Where both are offered, a dock begins with one that makes another contrast.
+        self._cards = sorted(accepted, key=lambda card: card.is_restoration)
         everything = () if self._untrained == "hidden" else list_cards(blueprints=True)
         self._blueprints = [
             card
