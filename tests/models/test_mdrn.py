@@ -9,7 +9,6 @@ from torch.nn import functional as F
 
 from napari_medsynth.models.blocks import Skip
 from napari_medsynth.models.mdrn import (
-    LAYOUTS,
     MDRN,
     ContrastGate,
     DistillationBlock,
@@ -17,6 +16,7 @@ from napari_medsynth.models.mdrn import (
     SpatialGate,
     local_variance,
 )
+from napari_medsynth.models.mdrn_layouts import LAYOUTS
 
 (OFFICIAL,) = LAYOUTS
 TINY = {"width": 16, "n_blocks": 2}
