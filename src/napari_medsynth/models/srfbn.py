@@ -33,7 +33,7 @@ class SRFBN(nn.Module):
     Notes
     -----
     Equal to the published code but for the names of keys: `LAYOUTS`. The published loss
-    is the sum over the steps.
+    is the sum over the steps. Convolutions start as He's, biases at 0, as there.
 
     References
     ----------
@@ -65,6 +65,9 @@ class SRFBN(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.PReLU):
                 nn.init.constant_(module.weight, _SLOPE)
+            elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(module.weight)
+                nn.init.zeros_(module.bias)
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Enlarge (N, in_channels, h, w) to (N, out_channels, scale * h, scale * w).
