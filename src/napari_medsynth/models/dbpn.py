@@ -139,7 +139,11 @@ class DBPN(nn.Module):
         made = self.tail(fine)
         if self.residual:
             made = made + F.interpolate(
-                image, scale_factor=self.scale, mode="bicubic", align_corners=False
+                image,
+                scale_factor=float(self.scale),
+                mode="bicubic",
+                align_corners=False,
+                antialias=True,  # the kernel of Pillow, a = -0.5; else a = -0.75
             )
         return made
 
