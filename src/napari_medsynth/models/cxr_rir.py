@@ -36,8 +36,9 @@ class CXRRIR(Enlarger):
 
     References
     ----------
-    .. [1] "Super-resolution of chest X-rays with a lightweight residual-in-residual
-       network", J. Imaging 10(3):64, 2024. https://doi.org/10.3390/jimaging10030064
+    .. [1] A. Khishigdelger, A. Salem, H.-S. Kang, "Elevating chest X-ray image
+       super-resolution with residual network enhancement", J. Imaging 10(3):64, 2024.
+       https://doi.org/10.3390/jimaging10030064
     """
 
     def __init__(
