@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from torch import Tensor, nn
@@ -94,10 +95,10 @@ class WGANVGGCritic(nn.Module):
 
 
 def _options(state: State) -> dict[str, Any]:
-    weights = [t for key, t in state.items() if key.endswith("weight") and t.ndim == 4]
-    names = [key for key in state if key.startswith("generator.")]
-    if names:
-        weights = [state[k] for k in names if state[k].ndim == 4]
+    names = (re.fullmatch(r"(?:generator\.)?net\.(\d+)\.weight", key) for key in state)
+    # By number, not as they come: some files hold their keys in alphabetical order.
+    in_order = sorted(filter(None, names), key=lambda name: int(name[1]))
+    weights = [state[name.string] for name in in_order]
     return {
         "in_channels": weights[0].shape[1],
         "out_channels": weights[-1].shape[0],
