@@ -186,7 +186,8 @@ def test_a_network_that_changes_the_size_is_refused(image):
 
 def test_a_tile_is_a_multiple_and_larger_than_its_overlap():
     assert tile_side(100, 16, 8) == 96
-    assert tile_side(16, 32, 8) == 40
+    assert tile_side(16, 32, 8) == 64
+    assert tile_side(128, 148, 2) == 296  # not 902500 tiles of a radiograph
     assert tile_side(1, 0, 4) == 4
 
 

@@ -111,7 +111,9 @@ def tiled(
 
 
 def tile_side(tile: int, overlap: int, multiple: int) -> int:
-    """Give the nearest side that tiles can have: a multiple, larger than the overlap.
+    """Give the nearest side that tiles can have: a multiple, twice the overlap or more.
+
+    With less than half of a tile its own, there are very many of them.
 
     Parameters
     ----------
@@ -120,7 +122,7 @@ def tile_side(tile: int, overlap: int, multiple: int) -> int:
     overlap, multiple : int
         What neighbouring tiles share; what the side must be a multiple of.
     """
-    smallest = (overlap // multiple + 1) * multiple
+    smallest = -(-max(2 * overlap, 1) // multiple) * multiple
     return max(tile // multiple * multiple, smallest)
 
 
