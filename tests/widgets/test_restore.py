@@ -187,6 +187,19 @@ def test_a_model_of_one_factor_offers_no_other(dock):
     assert dock.restore_box.options().factor is None
 
 
+def test_tiles_that_are_mostly_overlap_are_not_offered(dock):
+    dock.restore_box.set_options({"tile": 128})
+    assert dock.restore_box.options().tile == 128
+
+    dock.restore_box.set_card(replace(FINER, tile=504, overlap=148))
+    assert dock.restore_box.options().tile is None
+    dock.restore_box.set_options({"tile": 256})
+    assert dock.restore_box.options().tile is None
+    dock.restore_box.set_options({"tile": 384})
+
+    assert dock.restore_box.options().tile == 384
+
+
 def test_thick_slices_are_run_on_both_planes_unless_one_is_chosen(
     qtbot, dock, restorer
 ):

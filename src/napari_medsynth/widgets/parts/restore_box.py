@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QWidget
 
 from napari_medsynth.catalogue import ModelCard
@@ -122,7 +123,7 @@ class RestoreBox(QWidget):
         is_denoiser = card is not None and card.task == "denoising"
         for box in (self.residual_box, self.noise_box):
             self._form.setRowVisible(box, is_denoiser)
-        self._mark_planes()
+        self._mark_own()
         self.changed.emit()
 
     def set_options(self, values: Mapping[str, Any]) -> None:
@@ -134,6 +135,7 @@ class RestoreBox(QWidget):
                     combo.setCurrentIndex(index)
             if isinstance(values.get("factor"), int | float):
                 self.factor_spin.setValue(values["factor"])
+            self._mark_own()
             for name, box in self._boxes().items():
                 if isinstance(values.get(name), bool):
                     box.setChecked(values[name])
@@ -159,7 +161,7 @@ class RestoreBox(QWidget):
     def _chosen(self) -> dict[str, Any]:
         return {name: combo.currentData() for name, combo in self._combos().items()}
 
-    def _mark_planes(self) -> None:
+    def _mark_own(self) -> None:
         card = self._card
         own = BY_MODEL
         if card is not None:
@@ -175,6 +177,20 @@ class RestoreBox(QWidget):
         tile = card.tile if card is not None else 0
         own = f"{BY_MODEL} ({f'{tile} pixels' if tile else 'none'})"
         self.tile_combo.setItemText(0, own)
+        self._grey_small_tiles(2 * card.overlap if card is not None else 0)
+
+    def _grey_small_tiles(self, smallest: int) -> None:
+        """Offer tiles only of which at least half is their own, or none."""
+        items = self.tile_combo.model()
+        if not isinstance(items, QStandardItemModel):
+            return
+        for index in range(1, self.tile_combo.count()):
+            side, item = self.tile_combo.itemData(index), items.item(index)
+            if item is not None:
+                item.setEnabled(not side or side >= smallest)
+        chosen = self.tile_combo.currentData()
+        if chosen and chosen < smallest:
+            self.tile_combo.setCurrentIndex(0)
 
     def _lay_out(self) -> None:
         self._form = QFormLayout(self)
