@@ -1,7 +1,7 @@
 """Take the pictures of README.md and docs/ in a real window: make screenshots.
 
-Only the embedded sample study is shown. Each scene runs in a process of its own, with
-default preferences.
+Only the embedded sample study is shown, but for scenes/restore.py. Each scene runs in a
+process of its own, with default preferences.
 """
 
 from __future__ import annotations
