@@ -12,7 +12,7 @@ from napari_medsynth.widgets.parts.learn_box import (
     CUSTOM,
     USUAL_PRESET,
     LearnBox,
-    can_be_tuned,
+    can_learn,
 )
 
 
@@ -39,8 +39,8 @@ def test_only_slice_models_with_weights_are_offered(box, unified, one_to_one, se
     offered = [combo.itemData(i) for i in range(combo.count())]
 
     assert offered == [unified.id, second.id]  # the CT card has no weights
-    assert not can_be_tuned(one_to_one)
-    assert not can_be_tuned(replace(unified, spatial_dims=3))
+    assert not can_learn(one_to_one)
+    assert not can_learn(replace(unified, spatial_dims=3))
 
 
 def test_without_a_model_it_says_what_to_do(qtbot, cards):

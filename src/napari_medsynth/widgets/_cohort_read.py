@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from ._open_layers import SUBJECT, write_files
+from ._open_layers import write_files
 from ._worker import Slots, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
@@ -33,15 +33,25 @@ class CohortQuestion:
     card : ModelCard
         The base model: its contrasts and how it prepares them.
     volumes : mapping
-        Contrast to volume of the open layers, which are written to `staging` first.
+        Contrast to volume of each open subject, which are written to `staging` first.
     staging : Path or None
         Folder for that.
+    asks_contrasts : bool
+        Whether to say too which contrasts the folder has.
     """
 
     data: DataConfig
     card: ModelCard
-    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    volumes: Mapping[str, Mapping[str, Volume]] = field(default_factory=dict)
     staging: Path | None = None
+    asks_contrasts: bool = False
+
+
+@dataclass(frozen=True)
+class ContrastsFound:
+    """All contrasts in a folder, by the names of the files."""
+
+    contrasts: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +65,13 @@ class CohortFound:
 class CohortReading(QObject):
     """One look at a cohort.
 
-    Signals: `found` with a `CohortFound`; `subject_read` with a report of each subject;
+    Signals: `contrasts_found` with a tuple, if it was asked for; `found` with a
+    `CohortFound`; `subject_read` with a report of each subject;
     `split` with the names to hold out of those that can be used; and once, last,
     `ended`: with a sentence if it failed, with "" otherwise.
     """
 
+    contrasts_found = Signal(object)
     found = Signal(object)
     split = Signal(object)
     subject_read = Signal(object)
@@ -86,8 +98,10 @@ class CohortReading(QObject):
         worker, self._worker = self._worker, None
         let_go(worker)
 
-    def _on_yielded(self, step: CohortFound | SubjectReport) -> None:
-        if isinstance(step, CohortFound):
+    def _on_yielded(self, step: ContrastsFound | CohortFound | SubjectReport) -> None:
+        if isinstance(step, ContrastsFound):
+            self.contrasts_found.emit(step.contrasts)
+        elif isinstance(step, CohortFound):
             self.found.emit(step)
         else:
             self.subject_read.emit(step)
@@ -105,7 +119,7 @@ class CohortReading(QObject):
 
 def read_cohort(
     question: CohortQuestion,
-) -> Generator[CohortFound | SubjectReport, None, frozenset[str]]:
+) -> Generator[ContrastsFound | CohortFound | SubjectReport, None, frozenset[str]]:
     """Find the subjects, and then look at one after the other. For a worker thread.
 
     Returns the names to hold out of the subjects that can be used.
@@ -115,20 +129,40 @@ def read_cohort(
     VolumeError
         If there is no subject that can be used.
     """
-    from napari_medsynth.training.data.cohort import split_subjects, subjects_for
+    from napari_medsynth.training.data.cohort import split_for, subjects_for
     from napari_medsynth.training.data.report import report_subjects
+    from napari_medsynth.training.data.scans import contrasts_in
 
     data, card = question.data, question.card
+    if question.asks_contrasts:
+        yield ContrastsFound(contrasts_in(Path(data.folder)))
     if question.volumes and question.staging is not None:
-        written = write_files(question.volumes, question.staging)
-        data = replace(data, studies=({"subject": SUBJECT, **written},))
+        data = replace(data, studies=_written(question.volumes, question.staging))
     subjects = subjects_for(data, card)
-    names = _names(split_subjects(subjects, data, seed=0)[1])
+    names = _names(split_for(data, card, subjects, seed=0)[1])
     yield CohortFound(subjects, names)
     usable = yield from report_subjects(
-        subjects, card, align=data.align, held_out=names
+        subjects, card, align=data.align, held_out=names, pairing=data.pairing
     )
-    return _names(split_subjects(usable, data, seed=0)[1])
+    return _names(split_for(data, card, usable, seed=0)[1])
+
+
+def _written(
+    subjects: Mapping[str, Mapping[str, Volume]], staging: Path
+) -> tuple[dict[str, str], ...]:
+    """Write open subjects as files; give the studies. Equal grids are one person's."""
+    studies: list[dict[str, str]] = []
+    persons: dict[object, str] = {}
+    for number, (name, volumes) in enumerate(subjects.items(), start=1):
+        folder = staging if len(subjects) == 1 else staging / f"subject-{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        files = write_files(volumes, folder)
+        first = next(iter(volumes.values()))
+        grid = (first.shape, first.spacing, first.origin)
+        is_flat = min(first.shape) == 1  # radiographs of many people are of one size
+        person = name if is_flat else persons.setdefault(grid, name)
+        studies.append({"subject": name, "person": person, **files})
+    return tuple(studies)
 
 
 def _names(subjects: Iterable[Subject]) -> frozenset[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
+from ._run_folder import RunFolder
 from ._worker import Slots, let_go, start_worker, tell_error
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ NO_VERDICT = {
     "verdict": "",
     "sentence": "Nothing says whether it is better than the base model: no subject "
     "was held out, or the comparison was not finished.",
+}
+
+# What was trained from fresh weights was no model before.
+NEW_MODEL = {
+    "verdict": "new",
+    "sentence": "It was made from fresh weights, so that there is no base model to be "
+    "better than. Look at the pictures, and keep it if they convince you.",
 }
 
 
@@ -66,6 +74,17 @@ class ModelKeeper(QObject):
 def id_of(title: str) -> str:
     """Make an id of a title: lower case, with hyphens; `keep` makes it unique."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "tuned"
+
+
+def verdict_of(folder: RunFolder) -> dict[str, str]:
+    """Give what is told of a run that was compared with nothing."""
+    if folder.has_base:
+        return NO_VERDICT
+    measured = folder.last("epoch").get("validation") or {}
+    if "psnr" not in measured:
+        return NEW_MODEL
+    numbers = f"On the held-out subjects: PSNR {measured['psnr']:.2f} dB"
+    return {**NEW_MODEL, "sentence": f"{NEW_MODEL['sentence']} {numbers}."}
 
 
 def _keep(

@@ -83,6 +83,11 @@ class RunFolder:
         return str(_read(self.path / _JOB).get("title") or self.path.name)
 
     @property
+    def has_base(self) -> bool:
+        """Whether the run started from a model, and not from fresh weights."""
+        return bool(_read(self.path / _JOB).get("base"))
+
+    @property
     def is_owned(self) -> bool:
         """Whether a process trains in it right now."""
         try:

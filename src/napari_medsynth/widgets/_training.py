@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QWidget
 from napari_medsynth.errors import MedSynthError
 
 from ._before_after import BeforeAfter
-from ._keep_model import NO_VERDICT, ModelKeeper, id_of
+from ._keep_model import ModelKeeper, id_of, verdict_of
 from ._process import TrainingProcess, is_leaving
 from ._run_folder import RunFolder
 from ._training_job import make_job
@@ -254,7 +254,7 @@ class Training(QObject):
     def _show_verdict(self, folder: RunFolder) -> None:
         verdict = self._boxes.verdict
         verdict.set_title(verdict.title or folder.title)
-        verdict.show_verdict(self._verdict or NO_VERDICT)
+        verdict.show_verdict(self._verdict or verdict_of(folder))
         verdict.show_preview(folder.preview)
 
     def _offer(self, folder: RunFolder) -> None:

@@ -27,6 +27,8 @@ from .parts.watch_box import WatchBox
 if TYPE_CHECKING:
     from napari import Viewer
 
+    from napari_medsynth.catalogue import ModelCard
+
 _DOCK = "finetune"
 _SCROLL_AFTER = 100  # ms
 _WARM_UP_AFTER = 1500  # ms
@@ -109,8 +111,8 @@ class FinetuneWidget(QWidget):
 
     def _connect(self) -> None:
         self.cohort_box.changed.connect(self._on_cohort_changed)
-        self.learn_box.card_changed.connect(self.cohort_box.set_card)
-        self.cohort_box.set_card(self.learn_box.card)
+        self.learn_box.card_changed.connect(self._on_card_changed)
+        self._on_card_changed(self.learn_box.card)
         self.learn_box.changed.connect(self._on_changed)
         self.training.changed.connect(self._on_changed)
         self.training.moved_to.connect(self._on_moved_to)
@@ -155,11 +157,17 @@ class FinetuneWidget(QWidget):
             top = self._shown.mapTo(content, QPoint(0, 0)).y()
             bar.setValue(top - 2 * self.fontMetrics().height())  # with its heading
 
+    def _on_card_changed(self, card: ModelCard | None) -> None:
+        self.verdict_box.set_has_base(not self.learn_box.is_fresh)
+        self.cohort_box.set_card(card)
+
     def _on_cohort_changed(self) -> None:
+        self.learn_box.set_found(self.cohort_box.found())
         self.learn_box.set_contrasts(self.cohort_box.contrasts())
         self._on_changed()
 
     def _on_changed(self) -> None:
+        self.cohort_box.set_pairing(self.learn_box.pairing())
         self.watch_box.set_startable(self.reason())
         self.training.show_estimate()
         if self._is_settled:

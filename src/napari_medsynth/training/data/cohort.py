@@ -133,10 +133,19 @@ def can_teach_unpaired(subject: Subject, wanted: set[str], card: ModelCard) -> b
 
 
 def why_unusable(
-    card: ModelCard, contrasts: Collection[str], targets: tuple[str, ...] = ()
+    card: ModelCard,
+    contrasts: Collection[str],
+    targets: tuple[str, ...] = (),
+    *,
+    pairing: str = "paired",
 ) -> str:
     """Say what a subject with these contrasts lacks, "no T2"; "" if nothing."""
     wanted = targets or card.outputs
+    if pairing == "unpaired":
+        has = set(contrasts)
+        if set(card.inputs) <= has or set(card.outputs) <= has:
+            return ""
+        return f"neither {', '.join(card.inputs)} nor {', '.join(card.outputs)}"
     if card.is_restoration:
         return "" if card.outputs[0] in contrasts else f"no {card.outputs[0]}"
     known = [c for c in contrasts_of(card) if c in contrasts]

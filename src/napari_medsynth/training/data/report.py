@@ -36,6 +36,7 @@ def report_subjects(
     align: str,
     held_out: Collection[str] = (),
     targets: tuple[str, ...] = (),
+    pairing: str = "paired",
 ) -> Generator[SubjectReport, None, tuple[Subject, ...]]:
     """Read each subject once and report on it.
 
@@ -50,6 +51,8 @@ def report_subjects(
         Names of subjects that will not be trained on.
     targets : tuple of str
         Outputs that are learnt; () for all.
+    pairing : {"paired", "unpaired"}
+        Whether a subject needs sources and targets, or either is enough.
 
     Yields
     ------
@@ -67,7 +70,7 @@ def report_subjects(
     """
     usable, first_problem = [], ""
     for subject in subjects:
-        report = _look_at(subject, card, align, targets)
+        report = _look_at(subject, card, align, targets, pairing)
         if report.role != "unusable":
             files = {c: p for c, p in subject.files.items() if c in report.contrasts}
             usable.append(replace(subject, files=files))
@@ -96,7 +99,11 @@ def thumbnail(subject: Subject, contrast: str) -> Picture:
 
 
 def _look_at(
-    subject: Subject, card: ModelCard, align: str, targets: tuple[str, ...]
+    subject: Subject,
+    card: ModelCard,
+    align: str,
+    targets: tuple[str, ...],
+    pairing: str,
 ) -> SubjectReport:
     volumes: dict[str, Volume] = {}
     problems = list(subject.notes)
@@ -107,13 +114,14 @@ def _look_at(
             volumes[contrast] = _checked(volume, may_be_flat=card.is_restoration)
         except VolumeError as err:
             problems.append(f"{contrast} cannot be used: {err}")
-    places, found = _places(volumes, align)
+    places, found = _places(volumes, align) if pairing == "paired" else _apart(volumes)
     problems += found
     volumes = {c: v for c, v in volumes.items() if c in places}
     problems += [f"{c}: {text}" for c, v in volumes.items() for text in v.warnings]
     needed = card.outputs if card.is_restoration else contrasts_of(card)
-    problems += [f"no {c}" for c in needed if c not in subject.files]
-    lacking = why_unusable(card, volumes, targets)
+    if pairing == "paired":
+        problems += [f"no {c}" for c in needed if c not in subject.files]
+    lacking = why_unusable(card, volumes, targets, pairing=pairing)
     if lacking:
         problems.insert(0, f"cannot be used: {lacking}")
     first = next(iter(volumes.values()), None)
@@ -181,6 +189,15 @@ def _places(
             problems.append(f"{contrast} covers {covered:.0%} of {first}")
         problems += _misplaced(contrast, first, places[contrast], align)
     return places, problems
+
+
+def _apart(
+    volumes: Mapping[str, Volume],
+) -> tuple[dict[str, Misalignment], list[str]]:
+    """Let each contrast lie where it lies: none is compared with another."""
+    from napari_medsynth.prepare import Misalignment
+
+    return {contrast: Misalignment(0.0, 0.0, 2.0) for contrast in volumes}, []
 
 
 def _misplaced(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from napari_medsynth.io import guess_modality, read_sidecar
 from napari_medsynth.io.dicom import list_series, read_dicom
+from napari_medsynth.io.modality import MODALITIES
 from napari_medsynth.io.raster import read_raster
 from napari_medsynth.io.read import reader_of
 from napari_medsynth.io.source import source_of, stem_of
@@ -103,6 +104,12 @@ def find_groups(folder: Path, contrasts: Collection[str]) -> list[Group]:
 def all_scans(folder: Path, contrasts: Collection[str] | None) -> list[Scan]:
     """List the scans of some contrasts; all images, pictures too, if None."""
     return list(_scans_in(folder, contrasts))
+
+
+def contrasts_in(folder: Path) -> tuple[str, ...]:
+    """List the contrasts that the files in a folder say they are."""
+    found = {scan.contrast for scan in all_scans(folder, MODALITIES)}
+    return tuple(contrast for contrast in MODALITIES if contrast in found)
 
 
 def person_of(scan: Scan, root: Path) -> str:

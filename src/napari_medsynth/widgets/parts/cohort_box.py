@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,19 @@ from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_medsynth.catalogue import ModelCard
 from napari_medsynth.errors import MedSynthError
+from napari_medsynth.widgets._cohort_data import (
+    data_of,
+    placed,
+    question_of,
+    studies_of,
+)
 from napari_medsynth.widgets._cohort_read import (
     CohortFound,
-    CohortQuestion,
     CohortReading,
     contrasts_of,
 )
 from napari_medsynth.widgets._cohort_work import CohortWork
-from napari_medsynth.widgets._open_layers import place_files, volumes_of
+from napari_medsynth.widgets._layers import layer_modality
 from napari_medsynth.widgets._worker import tell_error
 
 from .cohort_form import CohortForm
@@ -38,8 +43,8 @@ _LAYER_EVENTS = ("inserted", "removed", "reordered", "renamed", "metadata")
 class CohortBox(CohortForm):
     """Where the scans are, what they are like, and each subject's part.
 
-    ``changed`` is emitted whenever `data`, `reason` or `contrasts` may have changed.
-    The base model's card says which contrasts count: `set_card`.
+    ``changed`` is emitted whenever `data`, `reason`, `contrasts` or `found` may have
+    changed. The card of what learns says which contrasts count: `set_card`.
     """
 
     changed = Signal()
@@ -51,45 +56,37 @@ class CohortBox(CohortForm):
         self._work = CohortWork(viewer)
         self._problem = ""
         self._remembered: dict[str, str] = {}  # roles chosen by hand, for `_folder`
+        self._found: tuple[str, ...] = ()  # contrasts in the folder
+        self._pairing = "paired"
         self._connect()
-        self.source.slots.set_layers(viewer.layers)
+        self.source.set_layers(viewer.layers)
         self._show()
 
     def set_card(self, card: ModelCard | None) -> None:
         """Say which model is to learn; other contrasts mean another look."""
-        was = contrasts_of(self._card) if self._card else ()
-        self._card = card
+        was, self._card = self._wanted, card
+        self.has_base = card is None or card.is_trained
         self.options.set_card(card)
-        contrasts = contrasts_of(card) if card else ()
-        if contrasts == was:
+        if self._wanted == was:
+            self._show()
             return
-        was_read = bool(self.table.rows)
-        self.source.slots.set_contrasts(contrasts)
-        self._forget()
-        if was_read and not self._why_not_read():
-            self.read()
+        good = card.outputs[0] if card and card.is_restoration else ""
+        self._read_anew(lambda: self.source.set_contrasts(self._wanted[0], good=good))
+
+    def set_pairing(self, pairing: str) -> None:
+        """Say whether sources and targets are of one subject: "paired", or not."""
+        if pairing != self._pairing:
+            self._pairing = pairing
+            self._read_anew(None)
 
     def data(self) -> DataConfig:
         """Give what is chosen, the usable subjects by name with their files.
 
         For open layers these are temporary files: see `write_layers`.
         """
-        from napari_medsynth.training.job import DataConfig
-
-        held_out = tuple(self.table.names(HELD_OUT))
-        is_nobody = bool(self.table.rows) and not held_out
-        planes: Any = self.options.planes
-        align: Any = self.options.align
         is_unread = self.source.kind == FOLDER and not self.table.rows
-        return DataConfig(
-            folder=self.source.folder if is_unread else "",
-            studies=self._studies(),
-            held_out=held_out,
-            held_out_share=0.0 if is_nobody else DataConfig.held_out_share,
-            align=align,
-            planes=planes,
-            simulated_share=self.options.simulated_share,
-        )
+        folder = self.source.folder if is_unread else ""
+        return data_of(self.table, self.options, folder=folder, pairing=self._pairing)
 
     def write_layers(self, folder: Path) -> tuple[Mapping[str, str], ...]:
         """Have the open layers as files in `folder`; give the studies of the job.
@@ -103,10 +100,7 @@ class CohortBox(CohortForm):
         """
         if self.source.kind != LAYERS:
             return ()
-        return tuple(
-            {"subject": study["subject"], **place_files(_files(study), folder)}
-            for study in self._studies()
-        )
+        return placed(studies_of(self.table), folder)
 
     def reports(self) -> tuple[SubjectReport, ...]:
         """Give what was found of the subjects that `data` names."""
@@ -119,6 +113,16 @@ class CohortBox(CohortForm):
         found = {c for report in reports if report for c in report.contrasts}
         known = contrasts_of(self._card) if self._card else ()
         return tuple(contrast for contrast in known if contrast in found)
+
+    def found(self) -> tuple[str, ...]:
+        """Give the contrasts that there are, also those that the model does not know.
+
+        Of a folder, once it is read for a model whose contrasts can be chosen.
+        """
+        if self.source.kind != LAYERS:
+            return self._found
+        named = map(layer_modality, self._viewer.layers)
+        return tuple(dict.fromkeys(filter(None, named)))
 
     def reason(self) -> str:
         """Say why nothing can be learnt from this; "" if it can."""
@@ -140,11 +144,18 @@ class CohortBox(CohortForm):
         self._problem = self._why_not_read()
         if not self._problem and self._card is not None:
             try:
-                reading = CohortReading(self._question(self._card))
+                question = question_of(
+                    self._card,
+                    self.source,
+                    align=self.options.align,
+                    pairing=self._pairing,
+                    new_staging=self._work.new_staging,
+                )
             except MedSynthError as err:
                 self._problem = tell_error(err)
             else:
-                self._work.reading = reading
+                self._work.reading = reading = CohortReading(question)
+                reading.contrasts_found.connect(self._on_contrasts_found)
                 reading.found.connect(self._on_found)
                 reading.subject_read.connect(self._on_subject_read)
                 reading.split.connect(self._on_split)
@@ -185,37 +196,29 @@ class CohortBox(CohortForm):
         if (application := QApplication.instance()) is not None:
             application.aboutToQuit.connect(self._work.close)
 
-    def _question(self, card: ModelCard) -> CohortQuestion:
-        from napari_medsynth.training.job import DataConfig
-
-        align: Any = self.options.align
-        if self.source.kind == LAYERS:
-            volumes = volumes_of(self.source.slots.layers())
-            staging = self._work.new_staging()
-            return CohortQuestion(DataConfig(align=align), card, volumes, staging)
-        return CohortQuestion(DataConfig(folder=self.source.folder, align=align), card)
-
     def _why_not_read(self) -> str:
         if self._card is None:
             return "Choose a base model: it says which contrasts are needed."
         if self.source.kind == LAYERS:
-            if len(self.source.slots.layers()) < 2:
-                return "Open the scans of one subject, at least two contrasts."
-        elif not self.source.folder:
+            return self.source.why_no_subject()
+        if not self.source.folder:
             return "Choose the folder of the subjects, or drop it here."
         return ""
 
-    def _studies(self) -> tuple[dict[str, str], ...]:
-        """Give name and files of each subject that is used."""
-        studies = []
-        for name in self.table.names(TRAIN, HELD_OUT):
-            row = self.table.rows[name]
-            readable = row.report.contrasts if row.report else row.subject.files
-            files = {c: f for c, f in row.subject.files.items() if c in readable}
-            person = row.subject.person
-            who = {"person": person} if person not in ("", name) else {}
-            studies.append({"subject": name, **who, **files})
-        return tuple(studies)
+    @property
+    def _wanted(self) -> tuple[tuple[str, ...], bool]:
+        """What is looked for: contrasts, and whether the first ones are made up."""
+        card = self._card
+        return (contrasts_of(card), card.is_restoration) if card else ((), False)
+
+    def _read_anew(self, change: Callable[[], None] | None) -> None:
+        """Drop what was read for another purpose; look again if it was looked at."""
+        was_read = bool(self.table.rows) or self._work.reading is not None
+        if change is not None:
+            change()
+        self._forget()
+        if was_read and not self._why_not_read():
+            self.read()
 
     def _forget(self) -> None:
         """Drop what was read, or is being read."""
@@ -229,7 +232,7 @@ class CohortBox(CohortForm):
         (self.read if self._work.reading is None else self._forget)()
 
     def _on_source_changed(self) -> None:
-        self._remembered = {}
+        self._remembered, self._found = {}, ()
         self._forget()
 
     def _on_align_changed(self) -> None:
@@ -238,19 +241,25 @@ class CohortBox(CohortForm):
 
     def _on_layers_event(self, event: Any) -> None:
         if event.type in _LAYER_EVENTS:
-            self.source.slots.set_layers(self._viewer.layers)
+            self.source.set_layers(self._viewer.layers)
+            self.changed.emit()
         elif event.type == "data" and self._is_shown(event.sources[0]):
             self._forget()
 
     def _is_shown(self, layer: Any) -> bool:
         """Tell whether the table shows what was read from `layer`."""
         is_of_layers = self.source.kind == LAYERS and self.table.rows
-        return bool(is_of_layers) and layer in self.source.slots.layers().values()
+        shown = [x for one in self.source.subjects().values() for x in one.values()]
+        return bool(is_of_layers) and layer in shown
 
     def _on_role_picked(self) -> None:
         roles = {name: row.role for name, row in self.table.rows.items()}
         self._remembered = {n: r for n, r in roles.items() if r in ROLES}
         self._show()
+
+    def _on_contrasts_found(self, contrasts: tuple[str, ...]) -> None:
+        self._found = contrasts
+        self.changed.emit()  # others may be chosen now, and then it is read anew
 
     def _on_found(self, found: CohortFound) -> None:
         self.table.set_subjects(found.subjects, found.held_out)
@@ -284,7 +293,3 @@ class CohortBox(CohortForm):
             problem=self._problem,
         )
         self.changed.emit()
-
-
-def _files(study: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in study.items() if key != "subject"}

@@ -18,7 +18,13 @@ from .plain import plain_label
 
 
 class CohortForm(QWidget):
-    """Source, Read button with progress, table of subjects, sentences, and options."""
+    """Source, Read button with progress, table of subjects, sentences, and options.
+
+    Attributes
+    ----------
+    has_base : bool
+        Whether what is trained will be compared with a base model.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -29,6 +35,7 @@ class CohortForm(QWidget):
         self.summary_label = plain_label()
         self.problem_label = plain_label()
         self.options = CohortOptions()
+        self.has_base = True
         self._lay_out()
 
     def show_state(self, *, is_reading: bool, why_not_read: str, problem: str) -> None:
@@ -47,8 +54,12 @@ class CohortForm(QWidget):
     def _summary(self) -> str:
         n_train, n_held_out = (len(self.table.names(r)) for r in (TRAIN, HELD_OUT))
         n_other = len(self.table.names(LEFT_OUT, UNUSABLE))
-        is_open = self.source.kind == LAYERS
-        return summary(n_train, n_held_out, n_other, is_open=is_open)
+        rows = self.table.rows.values()
+        persons = {row.subject.person or row.subject.name for row in rows}
+        is_open = self.source.kind == LAYERS and len(persons) < 2
+        return summary(
+            n_train, n_held_out, n_other, is_open=is_open, has_base=self.has_base
+        )
 
     def _lay_out(self) -> None:
         self.read_button.setToolTip(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ALIGNS = {"header": "header: trust the files", "rigid": "rigid: register them"}
 _SIMULATED = {"T1", "T2", "PD", "FLAIR"}  # contrasts that `simulate` can make
 _USUAL_REHEARSAL = 20  # percent
+_USUAL_PLANES: tuple[str, ...] = ("axial",)
 
 
 class CohortOptions(QWidget):
@@ -53,6 +54,7 @@ class CohortOptions(QWidget):
         self.rehearsal_spin.setSuffix(" %")
         self.rehearsal_spin.setSpecialValueText("none")
         self.rehearsal_spin.setValue(_USUAL_REHEARSAL)
+        self._is_bound, self._free_planes = False, _USUAL_PLANES
         self._lay_out()
         for widget in (self.align_combo, self.rehearsal_spin):
             widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -81,23 +83,15 @@ class CohortOptions(QWidget):
 
     def set_card(self, card: ModelCard | None) -> None:
         """Say what the base model was trained on, and whether that can be rehearsed."""
-        for plane, box in self.plane_boxes.items():
-            is_known = card is None or plane in card.planes
-            box.setToolTip(
-                f"Learn from {plane} slices."
-                if is_known
-                else f"Learn from {plane} slices, which the base model never saw: "
-                "needs more data and time."
-            )
-        contrasts = {*card.inputs, *card.outputs} if card else _SIMULATED
-        can_rehearse = contrasts <= _SIMULATED
-        self.rehearsal_spin.setEnabled(can_rehearse)
+        self._show_planes(card)
+        why_not = _why_no_rehearsal(card)
+        self.rehearsal_spin.setEnabled(not why_not)
         self.rehearsal_spin.setToolTip(
-            "Share of simulated slices among those that are learnt from: keeps the "
+            why_not
+            or "Share of simulated slices among those that are learnt from: keeps the "
             "model from forgetting what it knew. None learns your data fastest."
-            if can_rehearse
-            else "Only T1, T2, PD and FLAIR can be simulated: nothing to rehearse."
         )
+        self.align_combo.setEnabled(card is None or not card.is_restoration)
         self.changed.emit()
 
     def to_json(self) -> dict[str, Any]:
@@ -115,11 +109,29 @@ class CohortOptions(QWidget):
             self.align_combo.setCurrentIndex(index)
         planes = values.get("planes")
         if isinstance(planes, list) and any(p in self.plane_boxes for p in planes):
-            for plane, box in self.plane_boxes.items():
-                box.setChecked(plane in planes)
+            self._check([p for p in planes if isinstance(p, str)])
         rehearsal = values.get("rehearsal")
         if isinstance(rehearsal, int):
             self.rehearsal_spin.setValue(rehearsal)
+
+    def _show_planes(self, card: ModelCard | None) -> None:
+        """Offer the planes that there is something to learn from."""
+        planes = card.planes if card else PLANES
+        is_bound = card is not None and _is_bound_to_planes(card)
+        for plane, box in self.plane_boxes.items():
+            is_known = plane in planes
+            box.setEnabled(is_known or not is_bound)
+            box.setToolTip(_about_plane(plane, is_known=is_known, is_bound=is_bound))
+        if is_bound and not self._is_bound:
+            self._free_planes = self.planes or _USUAL_PLANES
+            self._check(self.planes if set(self.planes) & set(planes) else planes)
+        elif self._is_bound and not is_bound:
+            self._check(self._free_planes)
+        self._is_bound = is_bound
+
+    def _check(self, planes: Collection[str]) -> None:
+        for plane, box in self.plane_boxes.items():
+            box.setChecked(plane in planes and box.isEnabled())
 
     def _lay_out(self) -> None:
         planes = QWidget()
@@ -141,3 +153,34 @@ class CohortOptions(QWidget):
     def _on_align_changed(self) -> None:
         self.align_changed.emit()
         self.changed.emit()
+
+
+def _is_bound_to_planes(card: ModelCard) -> bool:
+    """Tell whether only slices of the card's planes can be degraded as it says."""
+    return bool(card.degradation.get("kind") == "thick-slices")
+
+
+def _about_plane(plane: str, *, is_known: bool, is_bound: bool) -> str:
+    if is_known:
+        return f"Learn from {plane} slices."
+    if is_bound:
+        return f"Thick slices cannot be seen in {plane} ones: nothing to learn there."
+    return (
+        f"Learn from {plane} slices, which the base model never saw: needs more data "
+        "and time."
+    )
+
+
+def _why_no_rehearsal(card: ModelCard | None) -> str:
+    """Say why nothing can be rehearsed; "" if it can."""
+    if card is None:
+        return ""
+    if not card.is_trained:
+        return "A network that is not trained knows nothing that it could forget."
+    if card.is_restoration:
+        can_simulate = card.outputs[0] in {*_SIMULATED, "MR"}
+    else:
+        can_simulate = {*card.inputs, *card.outputs} <= _SIMULATED
+    if can_simulate:
+        return ""
+    return "Only T1, T2, PD and FLAIR can be simulated: nothing to rehearse."

@@ -17,10 +17,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_medsynth.widgets._open_layers import SUBJECT
+
+from .layer_picks import LayerPicks
 from .layer_slots import LayerSlots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from napari.layers import Layer
 
 FOLDER, LAYERS = "folder", "layers"
 
@@ -55,6 +60,8 @@ class CohortSource(QWidget):
         self.browse_button = QPushButton("Browse\N{HORIZONTAL ELLIPSIS}")
         self.browse_button.setToolTip("Choose the folder of the subjects.")
         self.slots = LayerSlots()
+        self.picks = LayerPicks()
+        self._good = ""  # what is learnt from single images
         self.ask_folder: Callable[..., str] = QFileDialog.getExistingDirectory
         self.setAcceptDrops(True)
         self._lay_out()
@@ -62,7 +69,8 @@ class CohortSource(QWidget):
         self.path_edit.textEdited.connect(self.changed)
         self.path_edit.returnPressed.connect(self.chosen)
         self.browse_button.clicked.connect(self.browse)
-        self.slots.changed.connect(self._on_slots_changed)
+        self.slots.changed.connect(self._on_layers_changed)
+        self.picks.changed.connect(self._on_layers_changed)
 
     @property
     def kind(self) -> str:
@@ -74,6 +82,37 @@ class CohortSource(QWidget):
         """The folder as an absolute path, "" if none is named."""
         text = self.path_edit.text().strip()
         return str(Path(text).expanduser().absolute()) if text else ""
+
+    def set_contrasts(self, contrasts: Sequence[str], *, good: str = "") -> None:
+        """Say what a subject has; `good`: every image of that is a subject."""
+        self._good = good
+        self.slots.set_contrasts(() if good else contrasts)
+        self.picks.set_contrast(good)
+        self._show_kind()
+
+    def set_layers(self, layers: Sequence[Layer]) -> None:
+        """Say what is open."""
+        self.slots.set_layers(layers)
+        self.picks.set_layers(layers)
+
+    def subjects(self) -> dict[str, dict[str, Layer]]:
+        """Give the layers of each open subject, by contrast."""
+        if self._good:
+            picked = self.picks.layers()
+            return {name: {self._good: layer} for name, layer in picked.items()}
+        return {SUBJECT: self.slots.layers()}
+
+    def why_no_subject(self) -> str:
+        """Say why the open layers are not enough; "" if they are."""
+        if self._good:
+            is_enough = bool(self.picks.layers())
+            return "" if is_enough else "Open an image to learn from, and tick it."
+        is_enough = len(self.slots.layers()) > 1
+        return (
+            ""
+            if is_enough
+            else "Open the scans of one subject, at least two contrasts."
+        )
 
     def choose(self, kind: str, folder: str | None = None) -> None:
         """Choose a kind and a folder, without reading it."""
@@ -114,17 +153,20 @@ class CohortSource(QWidget):
         self._form.addRow("Sub&jects", self.kind_combo)
         self._form.addRow(self._line)
         self._form.addRow(self.slots)
+        self._form.addRow(self.picks)
         self._show_kind()
 
     def _show_kind(self) -> None:
         self._form.setRowVisible(self._line, self.kind == FOLDER)
-        self._form.setRowVisible(self.slots, self.kind == LAYERS)
+        is_open, is_single = self.kind == LAYERS, bool(self._good)
+        self._form.setRowVisible(self.slots, is_open and not is_single)
+        self._form.setRowVisible(self.picks, is_open and is_single)
 
     def _on_kind_activated(self) -> None:
         self._show_kind()
         self.changed.emit()
 
-    def _on_slots_changed(self) -> None:
+    def _on_layers_changed(self) -> None:
         if self.kind == LAYERS:
             self.changed.emit()
 

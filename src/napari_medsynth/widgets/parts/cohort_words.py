@@ -7,21 +7,41 @@ from collections.abc import Mapping, Sequence
 STRONG = 3  # held-out subjects from which on a verdict is not called weak
 _MOST_PROBLEMS = 4
 _MOST_NAMES = 3
+_WITHOUT_BASE = "Those held out are measured after every epoch."
+_NOTHING_MEASURED = "With none held out nothing is measured on others."
 
 
-def summary(n_train: int, n_held_out: int, n_other: int, *, is_open: bool) -> str:
-    """Say how many subjects there are for what; `is_open`: those of the layers."""
+def summary(
+    n_train: int,
+    n_held_out: int,
+    n_other: int,
+    *,
+    is_open: bool,
+    has_base: bool = True,
+) -> str:
+    """Say how many subjects there are for what.
+
+    `is_open`: they are the layers of one person. `has_base`: what is trained will be
+    compared with the model it was.
+    """
     n_all = n_train + n_held_out + n_other
     if is_open:
         return (
-            "One subject is open, so nothing can be held out: the verdict will not "
-            "tell whether the model got better on others. For that, use a folder."
+            "One subject is open, so nothing can be held out: "
+            + (
+                "the verdict will not tell whether the model got better on others."
+                if has_base
+                else "nothing will be measured on others."
+            )
+            + " For that, use a folder."
         )
     other = f", {n_other} left out" if n_other else ""
     counts = (
         f"{n_all} subject{'s' * (n_all != 1)}: {n_train} to train on, {n_held_out} "
         f"held out{other}."
     )
+    if not has_base:
+        return f"{counts} {_WITHOUT_BASE if n_held_out else _NOTHING_MEASURED}"
     if n_held_out == 0:
         return f"{counts} With none held out there will be no verdict."
     if n_held_out < STRONG:

@@ -18,9 +18,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_medsynth.catalogue import ModelCard
+from napari_medsynth.errors import MedSynthError
 
 from .config_form import ConfigForm
+from .contrast_combos import ContrastCombos
 from .model_box import ModelBox
+from .plain import plain_label
 from .target_boxes import TargetBoxes
 
 if TYPE_CHECKING:
@@ -31,12 +34,19 @@ CUSTOM = "custom"
 # Where a run takes place is not part of how a model learns: presets leave it.
 _MACHINE = ("device", "precision", "n_threads", "seed")
 _UNMEASURED = "Time: measured on the first slices after Start."
+_FRESH = (
+    "Not trained: it starts from fresh weights, and there is no base to compare it "
+    "with afterwards."
+)
 
 
 class LearnBox(QWidget):
     """Base model, targets, preset, name of the new model, and all settings.
 
-    Signals: `changed` with any choice; `card_changed` with the base model's card.
+    A base may be a network that is not trained yet: then its contrasts are chosen, and
+    it learns by its published recipe.
+
+    Signals: `changed` with any choice; `card_changed` with `card`.
     """
 
     changed = Signal()
@@ -44,10 +54,12 @@ class LearnBox(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.model_box = ModelBox(accepts=can_be_tuned)
+        self.model_box = ModelBox(accepts=can_learn, untrained="enabled")
+        self.fresh_label = plain_label()
+        self.fresh_label.setText(_FRESH)
+        self.contrast_combos = ContrastCombos()
         self.target_boxes = TargetBoxes()
         self.preset_combo = QComboBox()
-        self.preset_combo.addItems([*_presets(), CUSTOM])
         self.preset_combo.setToolTip(
             "How long and how carefully to learn; it fills in all settings below."
         )
@@ -58,10 +70,12 @@ class LearnBox(QWidget):
         self.name_edit.setToolTip("What the new model is called in the list of models.")
         self.form = ConfigForm()
         self._preset = USUAL_PRESET  # also while the settings are custom
+        self._shown: ModelCard | None = None  # whose presets are offered
         self._lay_out()
         self._choose_preset(USUAL_PRESET)
-        self._on_card_changed(self.card)
+        self._on_card_changed(self.model_box.card)
         self.model_box.card_changed.connect(self._on_card_changed)
+        self.contrast_combos.changed.connect(self._on_contrasts_changed)
         self.target_boxes.changed.connect(self.changed)
         self.name_edit.textEdited.connect(self.changed)
         self.preset_combo.textActivated.connect(self._choose_preset)
@@ -69,11 +83,23 @@ class LearnBox(QWidget):
 
     @property
     def card(self) -> ModelCard | None:
-        """Of the base model."""
-        return self.model_box.card
+        """Of what learns, with the contrasts that are chosen."""
+        card = self.model_box.card
+        return self.contrast_combos.applied_to(card) if card else None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it starts from fresh weights."""
+        return self.model_box.card is not None and not self.model_box.card.is_trained
+
+    def pairing(self) -> str:
+        """Say what the objective learns from: "paired" data, or "unpaired"."""
+        is_made_up = self.card is not None and self.card.is_restoration
+        is_cycle = self.config().objective == "cycle" and not is_made_up
+        return "unpaired" if is_cycle else "paired"
 
     def base(self) -> str:
-        """Give the id of the base model; "" if there is none."""
+        """Give the id of what learns; "" if there is nothing."""
         return self.card.id if self.card else ""
 
     def targets(self) -> tuple[str, ...]:
@@ -94,11 +120,15 @@ class LearnBox(QWidget):
             return "No model with weights is installed: import one to start from."
         if not self.targets():
             return "Nothing to learn: choose at least one contrast as target."
-        return ""
+        return self.contrast_combos.reason() or _why_not(self.config(), self.card)
 
     def set_contrasts(self, contrasts: Collection[str]) -> None:
         """Say which contrasts the data have: others cannot be learnt. () if unknown."""
         self.target_boxes.set_contrasts(contrasts)
+
+    def set_found(self, contrasts: Collection[str]) -> None:
+        """Say which contrasts there are at all, for those that can be chosen."""
+        self.contrast_combos.set_found(contrasts)
 
     def show_estimate(self, seconds: float | None) -> None:
         """Show how long the run will take, measured; None if that is not known."""
@@ -111,6 +141,7 @@ class LearnBox(QWidget):
         """Give what is worth remembering until the next session."""
         return {
             "model": self.base(),
+            "contrasts": self.contrast_combos.to_json(),
             "left_out": self.target_boxes.left_out(),
             "preset": self._preset,
             "config": self.form.to_json(),
@@ -120,11 +151,12 @@ class LearnBox(QWidget):
     def set_from_json(self, values: Mapping[str, Any]) -> None:
         """Choose remembered values; what is unknown or damaged changes nothing."""
         self.model_box.choose(str(values.get("model", "")))
+        self.contrast_combos.set_from_json(values.get("contrasts"))
         left_out = values.get("left_out")
         if isinstance(left_out, list):
             self.target_boxes.leave_out(left_out)
         preset = values.get("preset")
-        if preset in _presets():
+        if preset in self._presets():
             self._choose_preset(preset)
         config = values.get("config")
         if isinstance(config, dict) and config:
@@ -141,6 +173,8 @@ class LearnBox(QWidget):
         form = QFormLayout(rows)
         form.setContentsMargins(0, 0, 0, 0)
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.addRow(self.fresh_label)
+        form.addRow(self.contrast_combos)
         form.addRow("Targets", self.target_boxes)
         form.addRow("&Preset", self.preset_combo)
         form.addRow(self.estimate_label)
@@ -149,20 +183,52 @@ class LearnBox(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         for part in (self.model_box, rows, self.form):
             column.addWidget(part)
+        self._rows = form
         self.estimate_label.setTextFormat(Qt.TextFormat.PlainText)
 
     def _on_card_changed(self, card: ModelCard | None) -> None:
+        self.contrast_combos.set_card(card)
+        self.fresh_label.setVisible(self.is_fresh)
+        how = "trained here" if self.is_fresh else "tuned"
+        self.name_edit.setPlaceholderText(f"{card.title}, {how}" if card else "")
+        self._offer_presets()
+        self._on_contrasts_changed()
+
+    def _on_contrasts_changed(self) -> None:
+        card = self.card
         self.target_boxes.set_card(card)
-        self.name_edit.setPlaceholderText(f"{card.title}, tuned" if card else "")
+        is_asked = card is not None and (card.is_unified or len(card.outputs) > 1)
+        self._rows.setRowVisible(self.target_boxes, is_asked or not self.is_fresh)
         self.card_changed.emit(card)
         self.changed.emit()
+
+    def _presets(self) -> tuple[str, ...]:
+        from napari_medsynth.training.presets import preset_names
+
+        return preset_names(self.model_box.card)
+
+    def _offer_presets(self) -> None:
+        """Offer what the card has, and choose its recipe if it is not trained."""
+        card, was = self.model_box.card, self._shown
+        self._shown = card
+        names, chosen = self._presets(), self.preset_combo.currentText()
+        with QSignalBlocker(self.preset_combo):
+            self.preset_combo.clear()
+            self.preset_combo.addItems([*names, CUSTOM])
+            self.preset_combo.setCurrentText(chosen)
+        if self.is_fresh:
+            self._choose_preset(names[0])
+        elif was is not None and not was.is_trained:
+            self._choose_preset(USUAL_PRESET)
+        elif chosen != CUSTOM:
+            self._choose_preset(self._preset if self._preset in names else USUAL_PRESET)
 
     def _choose_preset(self, name: str) -> None:
         """Fill in all settings as the preset says, but not where to run."""
         if name == CUSTOM:
             self._on_settings_changed()  # one becomes custom by changing something
             return
-        settings = _preset(name, like=self.config())
+        settings = self._settings(name)
         self._preset = name
         self.form.set_config(settings, usual=settings)
         self._on_settings_changed()
@@ -170,7 +236,7 @@ class LearnBox(QWidget):
     def _on_settings_changed(self) -> None:
         """Name the preset that the settings are, or call them custom."""
         settings = self.config()
-        same = [n for n in _presets() if _preset(n, like=settings) == settings]
+        same = [n for n in self._presets() if self._settings(n) == settings]
         chosen = self.preset_combo.currentText()
         with QSignalBlocker(self.preset_combo):
             name = chosen if chosen in same else (*same, CUSTOM)[0]
@@ -178,24 +244,29 @@ class LearnBox(QWidget):
         self.show_estimate(None)  # another run, another time
         self.changed.emit()
 
+    def _settings(self, name: str) -> TrainConfig:
+        """Give the settings of a preset, to be run where the shown ones are run."""
+        from napari_medsynth.training.presets import settings_for
 
-def can_be_tuned(card: ModelCard) -> bool:
-    """Tell whether a model has weights to start from, and learns from slices."""
-    return bool(card.sha256) and card.spatial_dims == 2
-
-
-def _presets() -> tuple[str, ...]:
-    from napari_medsynth.training.presets import PRESETS
-
-    return tuple(PRESETS)
+        machine = {key: getattr(self.config(), key) for key in _MACHINE}
+        return replace(settings_for(self.model_box.card, name), **machine)
 
 
-def _preset(name: str, *, like: TrainConfig) -> TrainConfig:
-    """Give the settings of a preset, to be run where `like` is run."""
-    from napari_medsynth.training.presets import apply_preset
+def can_learn(card: ModelCard) -> bool:
+    """Tell whether a model learns from slices, by its weights or a published recipe."""
+    return card.spatial_dims == 2 and (card.is_trained or bool(card.recipe))
 
-    machine = {key: getattr(like, key) for key in _MACHINE}
-    return replace(apply_preset(type(like)(), name), **machine)
+
+def _why_not(config: TrainConfig, card: ModelCard | None) -> str:
+    """Say what of the settings cannot work with a card; "" if all can."""
+    from napari_medsynth.training.check_recipe import check_recipe
+
+    try:
+        if card is not None:
+            check_recipe(config, card)
+    except MedSynthError as err:
+        return str(err)
+    return ""
 
 
 def _roughly(seconds: float) -> str:

@@ -26,6 +26,7 @@ NOT_TRAINED = (
     "Not trained yet: train it in the Fine-tune dock, with “medsynth train {id}”, or "
     "import official weights."
 )
+FRESH = "Not trained: starts from fresh weights."
 
 Untrained = Literal["hidden", "disabled", "enabled"]
 
@@ -164,12 +165,16 @@ class ModelBox(QWidget):
     def _add_blueprint(self, card: ModelCard) -> None:
         combo, index = self.model_combo, self.model_combo.count()
         combo.addItem(f"{card.title} (not trained)", card.id)
-        tip = NOT_TRAINED.format(id=card.id)
+        tip = self._about_untrained(card)
         combo.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
         items = combo.model()
         item = items.item(index) if isinstance(items, QStandardItemModel) else None
         if item is not None and self._untrained == "disabled":
             item.setEnabled(False)
+
+    def _about_untrained(self, card: ModelCard) -> str:
+        can_be_chosen = self._untrained == "enabled"
+        return FRESH if can_be_chosen else NOT_TRAINED.format(id=card.id)
 
     def _index_of(self, card_id: str, *, has_any: bool) -> int:
         """Give the row of a model that can be chosen, else of the first; -1 if none."""
@@ -190,7 +195,7 @@ class ModelBox(QWidget):
         card = next((card for card in known if card.id == card_id), None)
         tip = f"{card.title} ({card.id})" if card else "No model is installed."
         if card is not None and card not in self._cards:
-            tip += "\n" + NOT_TRAINED.format(id=card.id)
+            tip += "\n" + self._about_untrained(card)
         self.model_combo.setToolTip(tip)
         if card == self.card:
             return

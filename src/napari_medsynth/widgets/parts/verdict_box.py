@@ -28,8 +28,14 @@ _WORDS = {
     "better": "\N{HEAVY CHECK MARK} Better",
     "not distinguishable": "\N{ALMOST EQUAL TO} Not distinguishable",
     "worse": "\N{HEAVY BALLOT X} Worse",
+    "new": "A new model",
 }
 _EMPTY = "After the training, base and trained model are compared here."
+_EMPTY_FRESH = (
+    "After the training, the new model can be kept here; there is no base model to "
+    "compare it with."
+)
+_TO_KEEP = ("better", "new")  # without a second thought
 
 
 class VerdictBox(QWidget):
@@ -44,6 +50,7 @@ class VerdictBox(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._verdict: Mapping[str, Any] | None = None
+        self._has_base = True
         self.heading_label = plain_label()
         font = self.heading_label.font()
         font.setBold(True)
@@ -79,8 +86,14 @@ class VerdictBox(QWidget):
         self._verdict = None
         self.swipe.set_images({})
         self.say("")
-        self.sentence_label.setText(_EMPTY)
+        self.sentence_label.setText(_EMPTY if self._has_base else _EMPTY_FRESH)
         self._update()
+
+    def set_has_base(self, has_base: bool) -> None:
+        """Say whether what is to be trained is compared with something afterwards."""
+        self._has_base = has_base
+        if self.sentence_label.text() in (_EMPTY, _EMPTY_FRESH):
+            self.sentence_label.setText(_EMPTY if has_base else _EMPTY_FRESH)
 
     def show_verdict(self, verdict: Mapping[str, Any]) -> None:
         """Show a verdict, as `training.verdict.Verdict.to_json` gives it."""
@@ -183,7 +196,7 @@ class VerdictBox(QWidget):
 
     def _update(self) -> None:
         has_verdict = self._verdict is not None
-        is_better = (self._verdict or {}).get("verdict") == "better"
+        is_better = (self._verdict or {}).get("verdict") in _TO_KEEP
         is_allowed = is_better or self.anyway_box.isChecked()
         self.heading_label.setVisible(has_verdict)
         self._numbers.setVisible(has_verdict and self.table.rowCount() > 0)
