@@ -16,7 +16,7 @@ from napari_medsynth.engine import interpolated
 from napari_medsynth.engine.progress import Progress, Result
 from napari_medsynth.errors import CardError
 from napari_medsynth.widgets import _restore_work
-from napari_medsynth.widgets._preferences import recall
+from napari_medsynth.widgets._preferences import Preferences, recall
 from napari_medsynth.widgets.restore import RestoreWidget
 from widgets.restoring import CLEANER, FINER, RICIAN, THINNER
 
@@ -331,11 +331,14 @@ def test_without_model_or_image_it_says_what_to_do(qtbot, viewer, cards, restore
     assert not dock.is_busy
 
 
-def test_choices_are_remembered(qtbot, dock, viewer):
+def test_choices_are_remembered_and_preferences_respected(
+    qtbot, dock, viewer, monkeypatch
+):
     dock.model_box.choose("rician", task="denoising")
-    dock.restore_box.set_options({"device": "cpu", "tile": 256, "has_residual": True})
+    dock.restore_box.set_options({"tile": 256, "has_residual": True})
     dock.degrade_box.share_spin.setValue(11)
     dock.remember()
+    monkeypatch.setattr(Preferences, "device", "cpu")
 
     other = RestoreWidget(viewer)
     qtbot.addWidget(other)

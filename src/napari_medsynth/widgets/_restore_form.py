@@ -15,6 +15,7 @@ from napari_medsynth.io.modality import MODALITIES
 
 from ._dock import Dock
 from ._layers import layer_modality
+from ._preferences import Preferences
 from .parts.degrade_box import DegradeBox
 from .parts.image_combo import ImageCombo
 from .parts.model_box import ModelBox
@@ -113,6 +114,10 @@ class RestoreForm(Dock):
         ):
             kept = values.get(name)
             choose(kept if isinstance(kept, dict) else {})
+        preferences = Preferences()
+        self.restore_box.set_options(
+            {"device": preferences.device, "precision": preferences.precision}
+        )
 
     def shortcut(self, keys: str, slot: Any) -> None:
         """Call a bound method on `keys` anywhere in the dock."""

@@ -18,6 +18,7 @@ BY_MODEL = "automatic"
 EXTENTS = {"volume": "whole volume", "current": "current slice"}
 TILES = (0, 128, 192, 256, 384, 512, 768, 1024)
 THICK = "thick-slices"
+_KEPT = ("plane", "extent", "tile")
 _MOST = 10.0  # times finer
 
 
@@ -142,9 +143,10 @@ class RestoreBox(QWidget):
         self.changed.emit()
 
     def to_json(self) -> dict[str, Any]:
-        """Give what is worth remembering."""
+        """Give what is worth remembering; napari's Preferences have the device."""
         boxes = {name: box.isChecked() for name, box in self._boxes().items()}
-        return {**self._chosen(), **boxes}
+        chosen = {key: value for key, value in self._chosen().items() if key in _KEPT}
+        return {**chosen, **boxes}
 
     def _combos(self) -> dict[str, QComboBox]:
         return {
