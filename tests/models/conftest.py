@@ -99,3 +99,18 @@ def zoo_recipe(shared):
 def zoo_golden(shared, zoo_recipe):
     """Give the golden vectors of a folder by its name."""
     return lambda name: ZooGolden(shared / "golden" / name, zoo_recipe)
+
+
+@pytest.fixture
+def pairs():
+    """Give n images (n, 1, side, side) of two contrasts of the same made-up tissues."""
+
+    def make(n, side):
+        draw = torch.Generator().manual_seed(0)
+        coarse = torch.randint(0, 4, (n, 1, side // 4, side // 4), generator=draw)
+        tissues = coarse.repeat_interleave(4, 2).repeat_interleave(4, 3)
+        noise = 0.02 * torch.randn(tissues.shape, generator=draw)
+        first = torch.tensor([-1.0, -0.3, 0.3, 0.9])[tissues] + noise
+        return first, torch.tensor([-1.0, 0.8, 0.1, -0.5])[tissues]
+
+    return make
