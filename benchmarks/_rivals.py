@@ -119,12 +119,12 @@ def denoisers() -> tuple[Denoiser, ...]:
         Denoiser(
             "non-local means",
             _nl_means,
-            {"strength": (0.4, 0.6, 0.8, 1.0, 1.4), "patch": (3, 5, 7)},
+            {"strength": (0.4, 0.6, 0.8, 1.0, 1.4), "patch": (3, 5)},
         ),
         Denoiser(
             "bilateral",
             _bilateral,
-            {"strength": (1.5, 2.5, 4.0, 6.0), "reach": (1.0, 1.5, 2.5)},
+            {"strength": (1.5, 2.5, 4.0), "reach": (1.0, 1.5, 2.5)},
         ),
         Denoiser(
             "total variation",

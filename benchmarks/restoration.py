@@ -41,7 +41,7 @@ MEASURES = ("psnr", "ssim", "mae")
 DOSES = (0.25, 0.1)
 # The head is small and was scanned well: fewer photons make its noise a patient's.
 LOW_DOSE = {"kind": "low-dose", "photons": 1e5, "electronic": 10.0}
-N_TUNING = 6  # slices of each training scan
+N_TUNING = 3  # slices of each training scan
 
 Row = dict[str, object]
 
