@@ -6,13 +6,15 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 # More options of pytest: make test PYTEST_ARGS="-k nifti"
 PYTEST_ARGS ?=
+# make bench-models MODELS_ARGS="--budget long", or "--only edsr-x2 srcnn"
+MODELS_ARGS ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.installed-docs
 
-.PHONY: help demo test test-all lint format docs model-pages screenshots bench install clean
+.PHONY: help demo test test-all lint format docs model-pages screenshots bench bench-models install clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -56,6 +58,10 @@ bench: $(INSTALLED)  ## Measure speed, memory and quality (minutes)
 	$(BIN)/python benchmarks/starter_quality.py
 	$(BIN)/python benchmarks/finetune.py
 	@scripts/with_screen.sh $(BIN)/python benchmarks/responsiveness.py
+
+bench-models: $(INSTALLED)  ## Compare all models, write the table into docs/models/
+	$(BIN)/python benchmarks/models.py --write $(MODELS_ARGS)
+	$(BIN)/python scripts/model_pages.py
 
 install: $(INSTALLED)  ## Create the environment only
 
