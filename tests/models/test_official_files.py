@@ -14,30 +14,70 @@ from napari_medsynth.engine.weights import load_weights, numpy_to_state
 from napari_medsynth.errors import WeightsError
 from napari_medsynth.models.blocks import set_norm_statistics
 
-# Folder of golden vectors: the layout that it is read as, and the title of its card.
+UNIT, BYTES, SIGNED = (0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)
+
+# Folder of golden vectors: the layout that it is read as, the title of its card, and
+# what stands for -1 and 1.
 SMALL = {
-    "srcnn": ("SRCNN-pytorch (yjn870)", "SRCNN, 64-32 channels"),
-    "edsr_baseline_x2": ("EDSR-PyTorch", "EDSR x2, 64 channels, 16 blocks"),
-    "edsr_baseline_x3": ("EDSR-PyTorch", "EDSR x3, 64 channels, 16 blocks"),
-    "edsr_baseline_x4": ("EDSR-PyTorch", "EDSR x4, 64 channels, 16 blocks"),
+    "srcnn": ("SRCNN-pytorch (yjn870)", "SRCNN, 64-32 channels", UNIT),
+    "edsr_baseline_x2": ("EDSR-PyTorch", "EDSR x2, 64 channels, 16 blocks", BYTES),
+    "edsr_baseline_x3": ("EDSR-PyTorch", "EDSR x3, 64 channels, 16 blocks", BYTES),
+    "edsr_baseline_x4": ("EDSR-PyTorch", "EDSR x4, 64 channels, 16 blocks", BYTES),
     "srgan_generator_x4": (
         "SRGAN-PyTorch (Lornatang)",
         "SRResNet x4, 64 channels, 16 blocks",
+        UNIT,
     ),
     "srgan_leftthomas_x4": (
         "SRGAN (leftthomas)",
         "SRResNet x4, 64 channels, 5 blocks",
+        UNIT,
     ),
+    "srfbn_s_x2": ("SRFBN", "SRFBN x2, 32 channels", BYTES),
+    "srfbn_s_x3": ("SRFBN", "SRFBN x3, 32 channels", BYTES),
+    "srfbn_x4": ("SRFBN", "SRFBN x4, 64 channels", BYTES),
+    "mdrn_x2": ("MDRN (bbbolt)", "MDRN x2, 56 channels, 8 blocks", UNIT),
+    "redcnn": ("RED-CNN", "REDCNN, 96 channels", UNIT),
+    "wganvgg_generator": ("WGAN-VGG", "WGANVGG, 32 channels", UNIT),
+    "pix2pix_unet128_instance": (
+        "pix2pix U-Net 128, instance norm",
+        "UNet, 16 channels, 7 levels",
+        SIGNED,
+    ),
+    "pgan_resnet9_dropout": ("pGAN", "ResNetGenerator, 64 channels, 9 blocks", SIGNED),
 }
 LARGE = {
-    "edsr_paper_x2": ("EDSR-PyTorch", "EDSR x2, 256 channels, 32 blocks"),
-    "rcan_x2": ("RCAN", "RCAN x2, 64 channels, 10 groups, 20 blocks"),
-    "rcan_x4": ("RCAN", "RCAN x4, 64 channels, 10 groups, 20 blocks"),
-    "rdn_a_x3": ("RDN", "RDN x3, 64 channels, 20 blocks"),
-    "rdn_b_x2": ("RDN", "RDN x2, 64 channels, 16 blocks"),
-    "rdn_b_x4": ("RDN", "RDN x4, 64 channels, 16 blocks"),
+    "cyclegan_resnet9": (
+        "CycleGAN or cGAN",
+        "ResNetGenerator, 64 channels, 9 blocks",
+        SIGNED,
+    ),
+    "resnet9_batch": (
+        "pix2pix ResNet",
+        "ResNetGenerator, 64 channels, 9 blocks",
+        SIGNED,
+    ),
+    "edsr_paper_x2": ("EDSR-PyTorch", "EDSR x2, 256 channels, 32 blocks", BYTES),
+    "rcan_x2": ("RCAN", "RCAN x2, 64 channels, 10 groups, 20 blocks", BYTES),
+    "rcan_x4": ("RCAN", "RCAN x4, 64 channels, 10 groups, 20 blocks", BYTES),
+    "rdn_a_x3": ("RDN", "RDN x3, 64 channels, 20 blocks", BYTES),
+    "rdn_b_x2": ("RDN", "RDN x2, 64 channels, 16 blocks", BYTES),
+    "rdn_b_x4": ("RDN", "RDN x4, 64 channels, 16 blocks", BYTES),
+    "dbpn_x2": ("DBPN without residual", "DBPN x2, 64 channels", UNIT),
+    "dbpn_x4": ("DBPN without residual", "DBPN x4, 64 channels", UNIT),
+    "dbpn_x8": ("DBPN without residual", "DBPN x8, 64 channels", UNIT),
+    "pix2pix_unet256": (
+        "pix2pix U-Net 256, batch norm",
+        "UNet, 64 channels, 8 levels",
+        SIGNED,
+    ),
+    "mmgan_unet": ("MM-GAN --use_tanh", "MMGAN, 64 channels, 8 levels", SIGNED),
 }
-CONTRASTS = {}
+MMGAN = ("T1", "T1c", "T2", "FLAIR")
+OPTIONS = {
+    **{f"dbpn_x{scale}": {"layout": "DBPN without residual"} for scale in (2, 4, 8)},
+    "mmgan_unet": {"inputs": MMGAN, "outputs": MMGAN, "layout": "tanh"},
+}
 CASES = [
     *(pytest.param(name, id=name) for name in SMALL),
     *(pytest.param(name, id=name, marks=pytest.mark.slow) for name in LARGE),
@@ -89,20 +129,24 @@ def last(output):
 
 @pytest.mark.parametrize("name", CASES)
 def test_official_file_runs_as_published(zoo_golden, tmp_path, name):
-    golden, (layout, title) = zoo_golden(name), {**SMALL, **LARGE}[name]
+    golden, (layout, title, value_range) = zoo_golden(name), {**SMALL, **LARGE}[name]
 
-    pack = imported(tmp_path, golden.state, **CONTRASTS.get(name, {}))
+    pack = imported(tmp_path, golden.state, **OPTIONS.get(name, {}))
 
     card = pack.card
     assert card.title.startswith(title)
+    assert card.value_range == value_range
     assert card.training["layout"] == layout
     assert card.training["imported_from"] == "x.pth"
     assert not card.licence
-    made = last(network_of(pack, raw(card))(golden.arrays["x"]))
-    check(golden, made)
+    check(golden, last(network_of(pack, raw(card))(golden.arrays["x"])))
+    if "y_batch_stats" in golden.arrays:
+        assert card.norm_statistics == "batch"
+        made = network_of(pack, raw(card, "batch"))(golden.arrays["x"])
+        golden.check(made, "y_batch_stats")
 
     parallel = {f"module.{key}": tensor for key, tensor in golden.state.items()}
-    again = imported(tmp_path, parallel, "again", **CONTRASTS.get(name, {}))
+    again = imported(tmp_path, parallel, "again", **OPTIONS.get(name, {}))
     assert again.card.sha256 == card.sha256
 
 
@@ -119,7 +163,7 @@ def test_official_file_takes_and_gives_grey_images_of_the_program(
     zoo_golden, tmp_path, name
 ):
     golden = zoo_golden(name)
-    pack = imported(tmp_path, golden.state, **CONTRASTS.get(name, {}))
+    pack = imported(tmp_path, golden.state, **OPTIONS.get(name, {}))
     card, seen = pack.card, golden.arrays["x"]
     low, high = card.value_range
     if not card.is_rgb:
@@ -138,7 +182,13 @@ def test_official_file_takes_and_gives_grey_images_of_the_program(
     torch.testing.assert_close(made, expected, rtol=0, atol=1e-5 * max(size, 1.0))
 
 
-@pytest.mark.parametrize("name", ["srgan_sgrvinod_x4", "srgan_discriminator"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("srgan_sgrvinod_x4", "srgan_discriminator", "pix2pix_patchgan"),
+        *("cyclegan_patchgan", "pix2pix_pixelgan"),
+    ],
+)
 def test_files_that_cannot_be_used_say_why(zoo_golden, tmp_path, name):
     with pytest.raises(WeightsError, match=r"x.pth cannot be used: .*(critic|pickled)"):
         imported(tmp_path, zoo_golden(name).state)

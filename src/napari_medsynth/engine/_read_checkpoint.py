@@ -69,7 +69,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"{path.name} claims {n_bytes} bytes of tensors and has {n_held}; "
             "it is damaged or made to do harm, get it again."
         )
-    return _of_generator({_bare(str(key)): v for key, v in content.items()})
+    return {_bare(str(key)): tensor for key, tensor in content.items()}
 
 
 def _content(path: Path) -> object:
@@ -113,17 +113,6 @@ def _bare(key: str) -> str:
     while key.startswith(PREFIXES):
         key = key.partition(".")[2]
     return key
-
-
-def _of_generator(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Keep the generator of a file that holds its critic too."""
-    start = "generator."
-    made = {
-        _bare(key.removeprefix(start)): tensor
-        for key, tensor in state.items()
-        if key.startswith(start)
-    }
-    return made or state
 
 
 def canonical_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -125,16 +125,18 @@ def layout_card(
             f"({type(err).__name__}: {err}); it is incomplete or changed, get it again."
         ) from err
     blueprint = blueprint_of(layout)
+    statistics = {"norm_statistics": _statistics(blueprint, options)}
+    if norm_statistics:
+        changes = {**changes, "norm_statistics": norm_statistics}
     card = replace(
         blueprint,
         id=card_id,
         title=_title(blueprint, layout, options),
         options={**blueprint.options, **options},
-        norm_statistics=norm_statistics or _statistics(blueprint, options, changes),
         parameters=0,
         limits=LIMITS,
         choices=(),
-        **{key: v for key, v in changes.items() if key != "norm_statistics"},
+        **{"is_rgb": False, "neighbours": 0, **statistics, **changes},
     )
     return _with_contrasts(card, inputs, outputs, name)
 
@@ -158,8 +160,8 @@ def blueprint_of(layout: Layout) -> ModelCard:
 
 def known_networks() -> list[str]:
     """Name the networks whose published files can be read."""
-    usable = (one for one in all_layouts() if not one.refused)
-    names = {_network_of(blueprint_of(one)) for one in usable}
+    filled = {one.card for one in all_layouts() if not one.refused}
+    names = {_network_of(card) for card in blueprints() if card.id in filled}
     return [RESVIT, *sorted(names)]
 
 
@@ -194,12 +196,8 @@ def _network_of(card: ModelCard) -> str:
     return card.factory.partition(":")[2]
 
 
-def _statistics(
-    blueprint: ModelCard, options: Mapping[str, Any], changes: Mapping[str, Any]
-) -> str:
+def _statistics(blueprint: ModelCard, options: Mapping[str, Any]) -> str:
     """Say whose statistics batch norms use: pix2pix was tested in training mode."""
-    if "norm_statistics" in changes:
-        return str(changes["norm_statistics"])
     if blueprint.task == "synthesis" and options.get("norm") == "batch":
         return "batch"
     return blueprint.norm_statistics

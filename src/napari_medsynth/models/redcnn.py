@@ -106,7 +106,7 @@ LAYOUTS = (
         name="RED-CNN before 2020-11-17",
         card="redcnn",
         marks=(r"conv_first\.weight", r"conv_t_last\.weight"),
-        refused="is of RED-CNN's code before 2020-11-17, which used one convolution "
-        "for all layers: another network. Use a file of the present code.",
+        refused="This is of RED-CNN's code before 2020-11-17, which used one "
+        "convolution for all layers: another network. Use a file of the present code.",
     ),
 )
