@@ -76,8 +76,8 @@ class DBPN(nn.Module):
     n_stages : int
         Projections up, 2 or more; one less go down.
     residual : bool
-        Add the bicubically enlarged input. This belongs to the weights: a file does not
-        say it. The published code trains with it by default.
+        Add the input enlarged as by Pillow (antialias: a = -0.5). A file does not say
+        whether to; the published code trains with it by default.
 
     Raises
     ------
@@ -139,11 +139,7 @@ class DBPN(nn.Module):
         made = self.tail(fine)
         if self.residual:
             made = made + F.interpolate(
-                image,
-                scale_factor=float(self.scale),
-                mode="bicubic",
-                align_corners=False,
-                antialias=True,  # the kernel of Pillow, a = -0.5; else a = -0.75
+                image, scale_factor=self.scale, mode="bicubic", antialias=True
             )
         return made
 

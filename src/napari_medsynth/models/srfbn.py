@@ -67,7 +67,8 @@ class SRFBN(nn.Module):
                 nn.init.constant_(module.weight, _SLOPE)
             elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Enlarge (N, in_channels, h, w) to (N, out_channels, scale * h, scale * w).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
@@ -47,7 +48,7 @@ class WGANVGG(nn.Module):
     ) -> None:
         super().__init__()
         widths = [in_channels, *[width] * (n_layers - 1), out_channels]
-        pairs = zip(widths[:-1], widths[1:], strict=True)
+        pairs = pairwise(widths)
         self.net = nn.Sequential(*layers([conv(a, b), nn.ReLU()] for a, b in pairs))
 
     def forward(self, image: Tensor) -> Tensor:
