@@ -108,7 +108,9 @@ def compared(
     low, high = _range(original, card)
     scores = [_score(image, images[0], high - low) for image in images[1:]]
     of_all = "all slices" if len(wanted) == n else f"{len(wanted)} of {n} slices"
-    note = f"Range {low:.4g} to {high:.4g} {unit}".rstrip() + f"; {of_all}, air included."
+    note = (
+        f"Range {low:.4g} to {high:.4g} {unit}".rstrip() + f"; {of_all}, air included."
+    )
     return Comparison(scores[0], scores[1], low, high, unit, note)
 
 
