@@ -149,3 +149,51 @@ def test_checkpoint_becomes_a_model(medsynth, tmp_path, tiny_weights):
 def test_wrong_usage_is_exit_code_2(medsynth):
     assert medsynth("models", "show").code == 2
     assert medsynth("paint").code == 2
+
+
+def edsr_state():
+    torch = pytest.importorskip("torch")
+    from napari_medsynth.models.edsr import EDSR
+
+    torch.manual_seed(0)
+    network = EDSR(in_channels=3, out_channels=3, width=4, n_blocks=2)
+    state = {}
+    for key, tensor in network.state_dict().items():
+        official = key.replace("body.0.", "body.", 1) if "body.0." in key[:7] else key
+        is_last = key.startswith("body.1.") and key.count(".") == 2
+        state[official.replace("body.1.", "body.2.") if is_last else official] = tensor
+    return {**state, "sub_mean.bias": torch.zeros(3), "add_mean.bias": torch.ones(3)}
+
+
+def test_official_file_needs_no_names_and_says_what_else_it_may_be(medsynth, tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "edsr.pt"
+    torch.save(edsr_state(), path)
+
+    done = medsynth("models", "import", path, "--id", "edsr")
+
+    assert done.code == 0, done.err
+    assert done.out.startswith("edsr  ")
+    assert "Read as 'EDSR-PyTorch'. Files of 'super-image (Hugging Face)'" in done.err
+    assert "--layout" in done.err
+    card = medsynth("models", "show", "edsr", "--json").json
+    assert (card["task"], card["scale"], card["is_rgb"]) == (
+        *("super-resolution", 2, True),
+    )
+
+    again = ("--id", "edsr", "--layout", "super-image", "--replace")
+    done = medsynth("models", "import", path, *again)
+    assert (done.code, done.err) == (0, "")
+    assert medsynth("models", "show", "edsr", "--json").json["value_range"] == [0, 1]
+
+
+def test_layouts_are_listed_whole_in_a_narrow_terminal(medsynth, monkeypatch):
+    rows = medsynth("models", "layouts", "--json").json
+    by_name = {row["layout"]: row for row in rows}
+    assert by_name["EDSR-PyTorch"]["card"] == "edsr-x2"
+    assert "generator" in by_name["PatchGAN"]["refused"]
+
+    monkeypatch.setenv("COLUMNS", "60")
+    out = medsynth("models", "layouts").out
+    assert "EDSR-PyTorch" in out
+    assert "…" not in out

@@ -21,8 +21,6 @@ models = typer.Typer(
     help="List, show, import, verify and remove models.", no_args_is_help=True
 )
 models.command("vgg")(vgg)
-models.command("import", cls=WordsCommand)(import_model)
-models.command("layouts")(list_layouts)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a model, or 'starter'.")]
@@ -85,6 +83,10 @@ def show_model(card_id: Id, json: AsJson = False) -> None:
     show(table)
     if card.quality:
         show("", _quality(card))
+
+
+models.command("import", cls=WordsCommand)(import_model)
+models.command("layouts")(list_layouts)
 
 
 @models.command("verify")

@@ -95,7 +95,10 @@ def list_layouts(
     if json:
         say_json(rows)
         return
-    table = Table("layout", "fills the card", "", box=None)
+    table = Table(box=None)
+    table.add_column("layout", overflow="fold")  # to be copied whole
+    for heading in ("fills the card", ""):
+        table.add_column(heading)
     for row in rows:
         table.add_row(row["layout"], row["card"], row["refused"])
     show(table)
