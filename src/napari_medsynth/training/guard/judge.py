@@ -93,7 +93,7 @@ def judge(
     """
     pair = base, tuned
     plan = [
-        (subject, _shared(tuned, base, subject.files, targets, availability))
+        (subject, _shared(tuned, base, _present(subject, tuned), targets, availability))
         for subject in subjects
     ]
     plan, n_slices, notes = _affordable(plan, budget)
@@ -121,6 +121,13 @@ class _Progress:
     @property
     def event(self) -> Judging:
         return Judging(self.done, self.total)
+
+
+def _present(subject: Subject, contender: Contender) -> tuple[str, ...]:
+    """Give the contrasts that a subject has, and the worse image made of a good one."""
+    card = contender.card
+    is_made = card.is_restoration and card.outputs[0] in subject.files
+    return (*subject.files, *(card.inputs if is_made else ()))
 
 
 def _shared(
