@@ -278,9 +278,12 @@ class Training(QObject):
             self.folder.forget_checkpoint()
         self._decided()
         self._boxes.learn.model_box.refresh()
+        where = "Synthesize"
+        if pack.card.is_restoration:
+            where = "Super-resolve and denoise"
         self._boxes.verdict.setEnabled(True)
         self._boxes.verdict.end(
-            f"Kept as “{pack.card.title}” ({pack.card.id}): choose it in Synthesize."
+            f"Kept as “{pack.card.title}” ({pack.card.id}): choose it in {where}."
         )
 
     def _on_not_kept(self, sentence: str) -> None:

@@ -24,7 +24,6 @@ from napari_medsynth.widgets._cohort_read import (
     contrasts_of,
 )
 from napari_medsynth.widgets._cohort_work import CohortWork
-from napari_medsynth.widgets._layers import layer_modality
 from napari_medsynth.widgets._worker import tell_error
 
 from .cohort_form import CohortForm
@@ -121,8 +120,7 @@ class CohortBox(CohortForm):
         """
         if self.source.kind != LAYERS:
             return self._found
-        named = map(layer_modality, self._viewer.layers)
-        return tuple(dict.fromkeys(filter(None, named)))
+        return self.source.contrasts()
 
     def reason(self) -> str:
         """Say why nothing can be learnt from this; "" if it can."""

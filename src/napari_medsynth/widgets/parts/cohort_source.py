@@ -17,6 +17,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_medsynth.widgets._layers import layer_modality
+from napari_medsynth.widgets._notice import is_synthetic
 from napari_medsynth.widgets._open_layers import SUBJECT
 
 from .layer_picks import LayerPicks
@@ -101,6 +103,11 @@ class CohortSource(QWidget):
             picked = self.picks.layers()
             return {name: {self._good: layer} for name, layer in picked.items()}
         return {SUBJECT: self.slots.layers()}
+
+    def contrasts(self) -> tuple[str, ...]:
+        """Give the contrasts of all real images that are open."""
+        real = (x for x in self.picks.boxes if not is_synthetic(x))
+        return tuple(dict.fromkeys(filter(None, map(layer_modality, real))))
 
     def why_no_subject(self) -> str:
         """Say why the open layers are not enough; "" if they are."""

@@ -217,7 +217,8 @@ def _about(row: CohortRow) -> str:
     if row.report is None:
         return "reading\N{HORIZONTAL ELLIPSIS}"
     contrasts = " ".join(row.report.contrasts) or "no contrast"
-    return f"{contrasts}\n{row.report.n_slices} slices"
+    n = row.report.n_slices
+    return f"{contrasts}\n{n} slice{'s' * (n != 1)}"
 
 
 def _details(row: CohortRow) -> str:

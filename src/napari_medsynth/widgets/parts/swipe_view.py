@@ -53,6 +53,7 @@ class SwipeView(QWidget):
         self._left, self._right = QImage(), QImage()
         self.shown = Shown.IMAGES
         self.position = 0.5  # of the divider, 0 left to 1 right
+        self.left_name = "base"  # what the left image is called
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.SplitHCursor)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
@@ -158,7 +159,8 @@ class SwipeView(QWidget):
             return
         painter.drawImage(frame, self._right)
         if self.shown is Shown.CHANGE:
-            _label(painter, frame, "trained \N{MINUS SIGN} base", is_left=True)
+            text = f"trained \N{MINUS SIGN} {self.left_name}"
+            _label(painter, frame, text, is_left=True)
         else:
             self._draw_divider(painter, frame)
         if self.hasFocus():
@@ -173,7 +175,7 @@ class SwipeView(QWidget):
             QRectF(frame.left(), frame.top(), x - frame.left(), frame.height())
         )
         painter.drawImage(frame, self._left)
-        _label(painter, frame, "base", is_left=True)
+        _label(painter, frame, self.left_name, is_left=True)
         painter.setClipRect(QRectF(x, frame.top(), frame.right() - x, frame.height()))
         _label(painter, frame, "trained", is_left=False)
         painter.restore()

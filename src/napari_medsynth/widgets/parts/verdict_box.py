@@ -104,6 +104,7 @@ class VerdictBox(QWidget):
         self.heading_label.setText(f"{_WORDS.get(word, word)}{forgot}{weak}")
         self.sentence_label.setText(str(verdict.get("sentence", "")))
         self.notes_label.setText("\n".join(map(str, verdict.get("notes", ()))))
+        self.swipe.left_name = "untrained" if word == "new" else "base"
         self.anyway_box.setChecked(False)
         self.say("")
         self._show_numbers()
