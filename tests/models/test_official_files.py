@@ -41,20 +41,20 @@ SMALL = {
     "wganvgg_generator": ("WGAN-VGG", "WGANVGG, 32 channels", UNIT),
     "pix2pix_unet128_instance": (
         "pix2pix U-Net 128, instance norm",
-        "UNet, 16 channels, 7 levels",
+        "pix2pix U-Net 128, instance norm, 16 channels, 7 levels",
         SIGNED,
     ),
-    "pgan_resnet9_dropout": ("pGAN", "ResNetGenerator, 64 channels, 9 blocks", SIGNED),
+    "pgan_resnet9_dropout": ("pGAN", "pGAN, 64 channels, 9 blocks", SIGNED),
 }
 LARGE = {
     "cyclegan_resnet9": (
         "CycleGAN or cGAN",
-        "ResNetGenerator, 64 channels, 9 blocks",
+        "CycleGAN or cGAN, 64 channels, 9 blocks",
         SIGNED,
     ),
     "resnet9_batch": (
         "pix2pix ResNet",
-        "ResNetGenerator, 64 channels, 9 blocks",
+        "pix2pix ResNet, 64 channels, 9 blocks",
         SIGNED,
     ),
     "edsr_paper_x2": ("EDSR-PyTorch", "EDSR x2, 256 channels, 32 blocks", BYTES),
@@ -68,10 +68,14 @@ LARGE = {
     "dbpn_x8": ("DBPN without residual", "DBPN x8, 64 channels", UNIT),
     "pix2pix_unet256": (
         "pix2pix U-Net 256, batch norm",
-        "UNet, 64 channels, 8 levels",
+        "pix2pix U-Net 256, batch norm, 64 channels, 8 levels",
         SIGNED,
     ),
-    "mmgan_unet": ("MM-GAN --use_tanh", "MMGAN, 64 channels, 8 levels", SIGNED),
+    "mmgan_unet": (
+        "MM-GAN --use_tanh",
+        "MM-GAN --use_tanh, 64 channels, 8 levels",
+        SIGNED,
+    ),
 }
 MMGAN = ("T1", "T1c", "T2", "FLAIR")
 OPTIONS = {

@@ -177,15 +177,17 @@ def _named(wanted: str, usable: Sequence[Layout], name: str) -> Layout:
 
 
 def _title(blueprint: ModelCard, layout: Layout, options: Mapping[str, Any]) -> str:
-    """Name the network with the file's own sizes, and where its file is from."""
-    scale = f" x{options['scale']}" if "scale" in options else ""
-    sizes = (
+    """Say whose file it is, and which network of which size it holds."""
+    sizes = [
         text.format(_words(options[key]))
         for key, text in _SIZES.items()
         if key in options
-    )
-    made = [f"{_network_of(blueprint)}{scale}", *sizes, f"file of {layout.name}"]
-    return ", ".join(made)
+    ]
+    if not blueprint.is_restoration:  # networks of one class have several names
+        return ", ".join([layout.name, *sizes])
+    scale = f" x{options['scale']}" if "scale" in options else ""
+    network = f"{_network_of(blueprint)}{scale}"
+    return ", ".join([network, *sizes, f"file of {layout.name}"])
 
 
 def _words(size: Any) -> str:
