@@ -55,9 +55,10 @@ def _like(
 ) -> ModelCard:
     """Describe the network of another card with fresh weights."""
     inputs, outputs = network.inputs or card.inputs, network.outputs or card.outputs
+    colours = 3 if card.is_rgb else 1
     channels = {
-        "in_channels": len(inputs) * (2 * card.neighbours + 1),
-        "out_channels": len(outputs),
+        "in_channels": colours * len(inputs) * (2 * card.neighbours + 1),
+        "out_channels": colours * len(outputs),
     }
     return replace(
         card,
