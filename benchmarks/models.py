@@ -75,7 +75,7 @@ MIN_STEPS = 60
 COLUMNS = (
     "model",
     "learnt as",
-    "by",
+    "objective",
     "budget",
     "steps",
     "PSNR [dB]",
@@ -190,7 +190,7 @@ def measured(rival: Contender, trial: Trial, budget: str, device: str) -> Row:
         rival.card.id,
         budget=budget,
         steps=learnt.n_steps,
-        by=learnt.job.learn.objective,
+        objective=learnt.job.learn.objective,
         **{
             "learnt as": size_of(learnt.card, rival.card),
             **found,
@@ -319,7 +319,9 @@ def _rounded(scores: Mapping[str, float]) -> dict[str, object]:
 
 
 def _digits(value: float) -> float:
-    return float(f"{value:.3g}")
+    """Round to three digits; whole numbers where that leaves no others."""
+    rounded = float(f"{value:.3g}")
+    return int(rounded) if rounded >= 100 else rounded
 
 
 def _millions(n: float) -> str:
@@ -367,10 +369,10 @@ def about(runs: Mapping[str, Sequence[str]]) -> str:
         "included, and is judged on others, in the foreground. A network too large "
         f"for {MIN_STEPS} steps learns with fewer channels (*learnt as*); parameters, "
         "FLOPs, speed and memory are of the published size, for one image of "
-        f"{SIDE} x {SIDE}, in float32; ms are of processor time on a CPU. *by* is the "
-        "objective of the published recipe, whose losses are kept, at a learning rate "
-        f"of {LEARNING_RATE:g} for all. A short budget tells what learns fast, not "
-        "what is best after a published training.",
+        f"{SIDE} x {SIDE}, in float32; ms are of processor time on a CPU. The "
+        "*objective* is that of the published recipe, whose losses are kept, at a "
+        f"learning rate of {LEARNING_RATE:g} for all. A short budget tells what learns "
+        "fast, not what is best after a published training.",
         "Super-resolution is of T1 and T2, k-space cropped to a half, with 1 % noise; "
         "denoising of T1 and T2 with 5 % Rician noise, since CT cannot be simulated "
         "from these heads.",
