@@ -78,11 +78,8 @@ class AttentionForm(Dock):
 
     def refresh_models(self) -> None:
         """Read the catalogue again; models may have been imported meanwhile."""
-        self.model_list.set_cards(
-            card
-            for card in list_cards()
-            if card.spatial_dims == 2 and not card.is_restoration
-        )
+        cards = [card for card in list_cards() if card.spatial_dims == 2]
+        self.model_list.set_cards(sorted(cards, key=lambda card: card.is_restoration))
 
     def set_layers(self, layers: list[Layer]) -> None:
         """Offer the images among `layers`; what is chosen stays if it can."""

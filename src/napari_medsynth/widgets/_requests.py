@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_medsynth.io import Study
 
-from ._layers import like, volume_from_layer
+from ._layers import like, over, volume_from_layer
 from ._request import Request
 from .parts.options_box import RunOptions
 
@@ -46,7 +46,8 @@ class Requests:
         for title, card in cards.items():
             wanted = tuple(t for t in targets if t in card.outputs)
             shown = {m: x for m, x in sources.items() if m in card.inputs}
-            if reason := card.why_not(tuple(shown), wanted):
+            reason = card.why_not(tuple(shown), wanted) or why_not_along(card, options)
+            if reason:
                 reasons[title] = reason
             else:
                 requests[title] = self._request(card, shown, wanted, options)
@@ -67,12 +68,15 @@ class Requests:
         layers = tuple((m, _identity(layer)) for m, layer in ordered.items())
         key = (card.id, card.sha256, layers, targets, options)
         if key not in self._requests:
-            first = next(iter(ordered.values()))
+            volumes = {m: self._volume(x) for m, x in ordered.items()}
+            place = like(next(iter(ordered.values())))
+            if card.is_restoration:
+                volumes, place = presented(card, volumes, place, options.plane)
             self._requests[key] = Request(
-                study=Study({m: self._volume(x) for m, x in ordered.items()}),
+                study=Study(volumes),
                 card=card,
                 targets=targets,
-                place=like(first),
+                place=place,
                 contrast_limits={},
                 options=options,
             )
@@ -83,6 +87,37 @@ class Requests:
         if key not in self._volumes:
             self._volumes[key] = volume_from_layer(layer)
         return self._volumes[key]
+
+
+def why_not_along(card: ModelCard, options: RunOptions) -> str:
+    """Say why slices of the plane cannot be restored; "" if they can."""
+    is_bound = card.degradation.get("kind") == "thick-slices"
+    if not is_bound or options.plane in card.planes:
+        return ""
+    return (
+        f"{card.title} sees thick slices from the side: choose a plane of "
+        f"{' or '.join(card.planes)}."
+    )
+
+
+def presented(
+    card: ModelCard,
+    volumes: Mapping[str, Volume],
+    place: Mapping[str, Any],
+    plane: str,
+) -> tuple[dict[str, Volume], dict[str, Any]]:
+    """Give the image on the grid of the result, as restoration does, and its place.
+
+    Raises
+    ------
+    CardError
+        If the plane is none.
+    """
+    from napari_medsynth.simulate import present_volume
+
+    ((modality, volume),) = volumes.items()
+    shown = present_volume(volume, card, plane=plane)
+    return {modality: shown}, over(shown, volume, place)
 
 
 def _identity(layer: Layer) -> Hashable:

@@ -106,5 +106,5 @@ class TrustForm(Dock):
 
 
 def _is_of_slices(card: ModelCard) -> bool:
-    """Leave out models that restore: they are not run on the grid of their input."""
-    return card.spatial_dims == 2 and not card.is_restoration
+    """Leave out models of volumes: all is asked slice by slice."""
+    return card.spatial_dims == 2

@@ -141,6 +141,13 @@ def basis_sentences(listed: Sequence[tuple[str, Advice]]) -> list[str]:
     return [*lines, "Gains on different images do not compare well."] if lines else []
 
 
+def why_not_shared(card: ModelCard | None) -> str:
+    """Say why there is nothing to share out among images; "" if there is."""
+    if card is None or len(card.inputs) > 1:
+        return ""
+    return f"{card.title} makes all of one image: there is nothing to share out."
+
+
 def made_by(card: ModelCard) -> str:
     """Name the model and its weights: "ResViT starter (ab12cd)"."""
     return f"{card.title} ({card.sha256[:6]})" if card.sha256 else card.title

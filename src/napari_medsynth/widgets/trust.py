@@ -14,6 +14,7 @@ from napari_medsynth.errors import MedSynthError
 
 from ._trust_form import TrustForm
 from ._trust_view import TrustView
+from ._trust_words import why_not_shared
 from ._turns import single_shot
 from ._worker import tell_error
 from .parts.advice_view import AdviceView
@@ -183,8 +184,9 @@ class TrustWidget(TrustForm):
         self._failure = ""
         self._say()
         if self.is_ready:
-            for box in self.boxes().values():
-                box.set_reason(self.reason())
+            others = {"contribution": why_not_shared(self.card)}
+            for name, box in self.boxes().items():
+                box.set_reason(self.reason() or others.get(name, ""))
             self.show_known()
             self.changed.emit()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QSignalBlocker, Signal
+from qtpy.QtCore import QObject, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QWidget
 
 from .state_chip import State, StateChip
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 NO_LAYER = "(none)"
+_WIDEST_NAME = 12  # letters of a contrast: the tool tips have all of them
 
 
 class ModalityRow(QObject):
@@ -28,7 +29,12 @@ class ModalityRow(QObject):
         self.layer: Layer | None = None
         self._layers: list[Layer] = []
         self._allowed: tuple[State, ...] = (State.IGNORED,)
-        self.box = QCheckBox(modality, parent)
+        self.box = QCheckBox(parent)
+        metrics = self.box.fontMetrics()
+        room = _WIDEST_NAME * metrics.averageCharWidth()
+        right = Qt.TextElideMode.ElideRight
+        self.box.setText(metrics.elidedText(modality, right, room))
+        self.box.setAccessibleName(modality)
         self.box.setToolTip(f"Available: the model may see the {modality} image.")
         self.combo = _compact_combo(parent)
         self.combo.setToolTip(f"Layer that holds the {modality} image.")

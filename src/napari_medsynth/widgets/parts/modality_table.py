@@ -109,6 +109,7 @@ class ModalityTable(QWidget):
     def _update_rows(self) -> None:
         """Assign layers and states to all rows and say so once."""
         assigned = assign_layers(list(self.rows), self._layers, self._chosen)
+        assigned |= self._any_layers(assigned)
         for modality, row in self.rows.items():
             allowed = self._allowed_states(modality, assigned[modality])
             state = self._wanted.get(modality, allowed[0])
@@ -119,6 +120,23 @@ class ModalityTable(QWidget):
                 allowed,
             )
         self.changed.emit()
+
+    def _any_layers(
+        self, assigned: Mapping[str, Layer | None]
+    ) -> dict[str, Layer | None]:
+        """Give an input that no image is named after ("noisy image") the first one."""
+        known = (*MODALITIES, ANY_MR, *self._card.outputs) if self._card else ()
+        named = [m for m in self.rows if m in known]
+        real = [
+            x
+            for x in self._layers
+            if not is_synthetic(x) and x not in [assigned[m] for m in named]
+        ] or [x for x in self._layers if not is_synthetic(x)]
+        return {
+            m: real[0]
+            for m in self.rows
+            if m not in known and real and not (assigned[m] or m in self._chosen)
+        }
 
     def _allowed_states(self, modality: str, layer: Layer | None) -> tuple[State, ...]:
         """Give the states that are possible, the natural one first."""

@@ -86,7 +86,8 @@ class SiteBox(QWidget):
         self._reason = reason
         card, options = self._get_model()
         self.subjects_box.set_card(card)
-        missing = self.subjects_box.reason() if card is not None else _NO_MODEL
+        missing = _NO_MODEL if card is None else why_not_here(card)
+        missing = missing or self.subjects_box.reason()
         self.self_test_box.set_choice(card, options, missing)
         self.calibration_box.set_reason(reason or missing)
 
@@ -122,3 +123,13 @@ class SiteBox(QWidget):
             "self_test": self.self_test_box,
             "calibration": self.calibration_box,
         }
+
+
+def why_not_here(card: ModelCard) -> str:
+    """Say why a model is not tested on scans of subjects; "" if it is."""
+    if not card.is_restoration:
+        return ""
+    return (
+        f"{card.title} restores an image: “Test on my own image” in Super-resolve and "
+        "denoise measures it here."
+    )
