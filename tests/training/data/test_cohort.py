@@ -148,6 +148,43 @@ def test_bids_sessions_are_subjects_of_one_person(tmp_path):
     assert not any(s.notes for s in subjects)
 
 
+def test_names_of_models_are_found_in_names_of_files_and_folders(tmp_path):
+    pair = ("MR", "CT")
+    touch(tmp_path / "named", "s1/MR.nii.gz", "s1/CT.nii.gz", "s2/mr.nii", "s2/CT.nii")
+    touch(tmp_path / "flat", "a_MR.nii.gz", "a_CT.nii.gz", "b_MR.nii.gz", "b_CT.nii.gz")
+    touch(tmp_path / "folders", "MR/a.nii.gz", "MR/b.nii.gz", "CT/a.nii.gz")
+    touch(tmp_path / "folders", "CT/b.nii.gz", "other/primrose.nii.gz")
+
+    assert found(tmp_path / "named", pair) == {
+        "s1": {"MR": "s1/MR.nii.gz", "CT": "s1/CT.nii.gz"},
+        "s2": {"MR": "s2/mr.nii", "CT": "s2/CT.nii"},
+    }
+    assert found(tmp_path / "flat", pair) == {
+        "a": {"MR": "a_MR.nii.gz", "CT": "a_CT.nii.gz"},
+        "b": {"MR": "b_MR.nii.gz", "CT": "b_CT.nii.gz"},
+    }
+    assert found(tmp_path / "folders", pair) == {
+        "a": {"MR": "MR/a.nii.gz", "CT": "CT/a.nii.gz"},
+        "b": {"MR": "MR/b.nii.gz", "CT": "CT/b.nii.gz"},
+    }
+
+
+def test_a_name_of_several_words_is_found(tmp_path):
+    touch(tmp_path, "s1/scan_cone-beam_CT.nii.gz", "s1/T1.nii.gz", "s1/ct_plan.nii.gz")
+
+    (subject,) = found(tmp_path, ("T1", "cone beam CT")).values()
+    assert subject["cone beam CT"] == "s1/scan_cone-beam_CT.nii.gz"
+
+
+def test_a_folder_of_each_contrast_is_unpaired_data(tmp_path):
+    touch(tmp_path, "MR/one.nii.gz", "MR/two.nii.gz", "CT/other.nii.gz")
+    data = DataConfig(folder=str(tmp_path), pairing="unpaired")
+
+    subjects = find_subjects(data, ("MR", "CT"))
+
+    assert sorted(tuple(s.files) for s in subjects) == [("CT",), ("MR",), ("MR",)]
+
+
 def test_a_sidecar_tells_the_contrast(tmp_path):
     touch(tmp_path / "ann", "scan1.nii.gz", "T2.nii.gz")
     text = json.dumps({"SeriesDescription": "T1 MPRAGE"})

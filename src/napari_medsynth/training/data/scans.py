@@ -46,7 +46,10 @@ class Scan:
     @property
     def who(self) -> str:
         """What is left of the file's name without the words for its contrast."""
-        words = re.split(r"[^A-Za-z0-9]+", stem_of(self.path))
+        stem = stem_of(self.path)
+        if self.contrast not in MODALITIES:
+            stem = _word_of(self.contrast).sub("", stem)
+        words = re.split(r"[^A-Za-z0-9]+", stem)
         kept = []
         for word in words:
             if guess_modality(word):
@@ -85,7 +88,8 @@ def find_groups(folder: Path, contrasts: Collection[str]) -> list[Group]:
 
     A BIDS data set is divided by subject and session. Anything else is one subject if
     each contrast is there once, else one per folder in it, else by the names of the
-    files without the words for their contrast.
+    files without the words for their contrast. Of a contrast that is none of
+    `io.MODALITIES` ("MR"), a file or its folder must bear the name.
     """
     scans = list(_scans_in(folder, contrasts))
     sessions: dict[tuple[str, str], list[Scan]] = {}
@@ -145,7 +149,10 @@ def _divided(folder: Path, scans: Sequence[Scan]) -> list[Group]:
         return _divided(*next(iter(children.items())))
     if _is_one_study(scans):
         return whole
-    is_by_contrast = all(guess_modality(child.name) for child in children)
+    own = [scan.contrast for scan in scans if scan.contrast not in MODALITIES]
+    is_by_contrast = all(
+        guess_modality(child.name) or _named(child.name, own) for child in children
+    )
     if not _has_twins(scans) and (direct or is_by_contrast):
         return whole
     inner = [g for child, found in children.items() for g in _divided(child, found)]
@@ -227,14 +234,32 @@ def _scans_in(folder: Path, contrasts: Collection[str] | None) -> Iterator[Scan]
         ):
             continue
         elif not _NO_SCAN.search(stem_of(path)):
-            contrast = _contrast_of(path)
+            contrast = _own_name(path, wanted) or _contrast_of(path)
             is_wanted = is_any or contrast in wanted
             if is_wanted and not read_sidecar(path).get("synthetic"):
                 yield Scan(path, contrast)
     for series in list_series(dicom):
-        is_wanted = is_any or series.modality in wanted
+        contrast = _own_name(series.path, wanted) or series.modality
+        is_wanted = is_any or contrast in wanted
         if is_wanted and not series.is_synthetic:
-            yield Scan(series.path, series.modality, series.study)
+            yield Scan(series.path, contrast, series.study)
+
+
+def _own_name(path: Path, wanted: Collection[str]) -> str:
+    """Give the wanted contrast that only the name of a file or its folder can tell."""
+    own = [contrast for contrast in wanted if contrast not in MODALITIES]
+    return _named(stem_of(path), own) or _named(path.parent.name, own)
+
+
+def _named(text: str, contrasts: Iterable[str]) -> str:
+    return next((c for c in contrasts if _word_of(c).search(text)), "")
+
+
+def _word_of(contrast: str) -> re.Pattern[str]:
+    """Match a contrast as a word: "low-dose CT" is "scan_low-dose_ct_1" too."""
+    words = re.split(r"[^A-Za-z0-9]+", contrast)
+    pattern = "[-_ .]".join(re.escape(word) for word in words)
+    return re.compile(rf"(?i)(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])")
 
 
 def _contrast_of(path: Path) -> str:
