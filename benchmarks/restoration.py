@@ -6,9 +6,9 @@ On scans that training never saw, made worse here, and beside what needs no trai
 interpolation where the image is enlarged, and the denoisers of scikit-image where it is
 not. Their settings are chosen on the training scans, with the same degradation, by
 PSNR. All are measured in one unit: X-rays over their whole range, MR inside the head
-over the percentiles of the real image, CT in the window -160 to 240 HU. The phantom's
-scans with a sharp kernel have real noise, of which there is no clean image: the
-standard deviation and the mean of a uniform part are shown.
+over the percentiles of the real image, CT inside the body in the window -160 to 240
+HU. The phantom's scans with a sharp kernel have real noise, of which there is no clean
+image: the standard deviation and the mean of a uniform part are shown.
 ``--write`` puts the table into the cards.
 """
 
@@ -35,7 +35,7 @@ from napari_medsynth.io import Volume, read_volume
 from napari_medsynth.resources import resource
 from napari_medsynth.simulate import degrade_volume, factor_of, simulate_study
 
-WINDOW = (-160.0, 240.0)  # [HU]
+WINDOW, BODY = (-160.0, 240.0), -500.0  # [HU]
 HELD_OUT_SEED = 900001
 MEASURES = ("psnr", "ssim", "mae")
 DOSES = (0.25, 0.1)
@@ -53,14 +53,14 @@ class Unit:
     low: float
     high: float
     is_masked: bool = False
-    is_clipped: bool = False
+    is_ct: bool = False  # clipped to the window, and measured inside the body
 
     def scores(self, image: np.ndarray, truth: np.ndarray) -> dict[str, float]:
         """Measure (Z, Y, X) against the truth."""
         a, b = ((x - self.low) / (self.high - self.low) for x in (image, truth))
-        if self.is_clipped:
-            a, b = np.clip(a, 0, 1), np.clip(b, 0, 1)
         mask = foreground(truth) if self.is_masked else None
+        if self.is_ct:
+            a, b, mask = np.clip(a, 0, 1), np.clip(b, 0, 1), truth > BODY
         return {f.__name__: f(a, b, mask=mask) for f in (psnr, ssim, mae)}
 
 
@@ -113,7 +113,7 @@ def heads(data: Path, card: ModelCard) -> Iterator[Case]:
 
 
 def ct_scans(data: Path, card: ModelCard) -> Iterator[Case]:
-    unit = Unit(*WINDOW, is_clipped=True)
+    unit = Unit(*WINDOW, is_ct=True)
     folder = data / "ct" / "phantom_head_recon_triplet"
     for name in ("std1mm_idose", "std5mm"):
         truth = read_volume(folder / f"{name}.nii.gz")
@@ -145,7 +145,7 @@ CASES: dict[str, Callable[[Path, ModelCard], Iterator[Case]]] = {
 
 def tuned_denoisers(data: Path, card: ModelCard) -> list[Denoiser]:
     """Choose the settings of the denoisers on the scans that the network saw."""
-    unit = Unit(*WINDOW, is_clipped=True)
+    unit = Unit(*WINDOW, is_ct=True)
     pairs = [
         Case("", truth, {**card.degradation, "dose": dose}, unit).pair()
         for _, truth in _training_ct(data)
