@@ -12,11 +12,11 @@ from skimage.restoration import (
     denoise_bilateral,
     denoise_nl_means,
     denoise_tv_chambolle,
-    estimate_sigma,
 )
 from skimage.transform import resize
 
 from napari_medsynth.catalogue import ModelCard
+from napari_medsynth.engine.noise import noise_level
 from napari_medsynth.engine.restore import interpolated
 from napari_medsynth.io import Volume
 
@@ -72,7 +72,7 @@ class Denoiser:
     def _slice(self, slice_: np.ndarray) -> np.ndarray:
         low, high = float(slice_.min()), float(slice_.max())
         unit = (slice_ - low) / max(high - low, 1e-6)
-        sigma = float(estimate_sigma(unit))
+        sigma = noise_level(Volume(unit[None, None]))
         return self.run(unit, sigma, **self.settings) * (high - low) + low
 
     def tuned(self, pairs: Sequence[tuple[Volume, Volume]], score: Score) -> Denoiser:

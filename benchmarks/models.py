@@ -24,7 +24,7 @@ All learn from simulated heads (``simulate``) and are judged on others, in the
 foreground. Translation: T1 to T2 as scanned, whole slices one by one. Super-resolution:
 noiseless T1 and T2, k-space cropped to a half and 1 % noise, beside bicubic. Denoising:
 the same with 5 % Rician noise, beside the non-local means of scikit-image, whose
-settings are chosen on the training heads. CT cannot be simulated from these heads: the
+settings are chosen on a training head. CT cannot be simulated from these heads: the
 networks for low-dose CT learn this MR noise like all.
 
 Parameters to memory are of one image of 256 x 256 pixels (of the finer grid), eager, in
