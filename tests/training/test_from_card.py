@@ -10,6 +10,7 @@ from napari_medsynth.training import TrainJob, job_from_card
 from napari_medsynth.training.card import fresh_card
 from napari_medsynth.training.check_recipe import check_recipe
 from napari_medsynth.training.from_card import STEPS_PER_EPOCH
+from napari_medsynth.training.learner import learning_rate
 
 BLUEPRINTS = [card for card in list_cards(blueprints=True) if not card.is_trained]
 
@@ -47,6 +48,37 @@ def test_contrasts_and_settings_may_be_others():
     assert made.inputs == made.outputs == ("T1", "T2")
     assert made.options["in_channels"] == 2
     assert (job.learn.epochs, job.learn.learning_rate) == (3, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("card", "changes", "name", "expected"),
+    [
+        ("pix2pix", {"epochs": 4}, "decay_epochs", 2),
+        ("pix2pix", {"epochs": 1}, "decay_epochs", 0),
+        ("pix2pix", {"epochs": 4, "decay_epochs": 3}, "decay_epochs", 3),
+        ("pix2pix", {"batch_size": 4}, "decay_epochs", 100),
+        ("edsr-x2", {"epochs": 3}, "step_epochs", 2),
+        ("edsr-x2", {"epochs": 1}, "step_epochs", 1),
+    ],
+)
+def test_the_rate_of_a_shorter_training_falls_in_proportion(
+    card, changes, name, expected
+):
+    learn = job_of(card, changes=changes).learn
+
+    assert getattr(learn, name) == expected
+    rates = [
+        learning_rate(epoch, learn, n_steps=learn.epochs, steps_per_epoch=1)
+        for epoch in range(learn.epochs)
+    ]
+    if "decay_epochs" not in changes:
+        assert max(rates) == learn.learning_rate
+
+
+def test_a_rate_that_would_never_be_full_is_refused():
+    job = job_of("pix2pix", changes={"epochs": 4, "decay_epochs": 5})
+    with pytest.raises(CardError, match="never be full"):
+        check_recipe(job.learn, fresh_card(job, job.network))
 
 
 def test_an_epoch_of_simulated_images_has_a_length():

@@ -20,12 +20,19 @@ def check_recipe(config: TrainConfig, card: ModelCard) -> None:
     Raises
     ------
     CardError
-        If a critic does not fit the patches, or a loss the critic or the objective,
-        or the objective the card.
+        If the learning rate falls for longer than there are epochs, a critic does not
+        fit the patches, or a loss the critic or the objective, or the objective the
+        card.
     WeightsError
         If the weights of the perceptual loss are not there.
     """
     name = config.objective
+    if config.schedule == "linear" and config.decay_epochs > config.epochs:
+        raise CardError(
+            f"decay_epochs ({config.decay_epochs}) are the last of all epochs, and "
+            f"there are {config.epochs}: the learning rate would never be full; set "
+            "decay_epochs to fewer."
+        )
     if config.perceptual_weight:
         if name in ("cycle", "missing-modality"):
             raise CardError(

@@ -10,6 +10,7 @@ from napari_medsynth.errors import CardError
 from napari_medsynth.simulate import MODALITIES
 
 from .job import TrainJob, job_from_json
+from .presets import published, steps_in_proportion
 
 STEPS_PER_EPOCH = 500  # of simulated images only, unless the recipe says so
 
@@ -40,8 +41,9 @@ def job_from_card(
     inputs, outputs : sequence of str
         Contrasts instead of the card's; for a unified model either is both.
     changes : mapping
-        Values of `TrainConfig` instead of the recipe's. An epoch of simulated images
-        only is 500 steps unless either says so.
+        Values of `TrainConfig` instead of the recipe's. With other `epochs` the
+        learning rate falls in proportion, unless that is changed too. An epoch of
+        simulated images only is 500 steps unless either says so.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def job_from_card(
     """
     card = get_card(card_id)
     inputs, outputs = _contrasts(card, tuple(inputs), tuple(outputs))
-    learn = {**card.recipe, **(changes or {})}
+    learn = _learn(card, changes or {})
     if simulated_share:
         _check_simulated(card, (*(inputs or card.inputs), *(outputs or card.outputs)))
         if not folder and not studies:  # made-up slices never come to an end
@@ -75,6 +77,16 @@ def job_from_card(
         "learn": learn,
     }
     return job_from_json(values, where=f"Training {card_id}")
+
+
+def _learn(card: ModelCard, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the card's recipe with changes, which may be wrong still."""
+    recipe, epochs = published(card), changes.get("epochs")
+    steps = {}
+    if recipe is not None and isinstance(epochs, int):
+        steps = steps_in_proportion(recipe, epochs)
+    kept = {key: steps.get(key, value) for key, value in card.recipe.items()}
+    return {**kept, **changes}
 
 
 def _check_simulated(card: ModelCard, contrasts: Sequence[str]) -> None:

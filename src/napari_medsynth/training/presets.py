@@ -129,10 +129,13 @@ def settings_for(card: ModelCard | None, name: str) -> TrainConfig:
 
 def _shortened(recipe: TrainConfig, name: str) -> TrainConfig:
     length = _FROM_FRESH[name]
-    share = length["epochs"] / recipe.epochs
-    return replace(
-        recipe,
-        **length,
-        step_epochs=max(1, round(recipe.step_epochs * share)),
-        decay_epochs=round(recipe.decay_epochs * share),
-    )
+    return replace(recipe, **length, **steps_in_proportion(recipe, length["epochs"]))
+
+
+def steps_in_proportion(recipe: TrainConfig, epochs: int) -> dict[str, int]:
+    """Give where the learning rate falls if a recipe takes so many epochs instead."""
+    share = epochs / recipe.epochs
+    return {
+        "step_epochs": max(1, round(recipe.step_epochs * share)),
+        "decay_epochs": round(recipe.decay_epochs * share),
+    }
