@@ -96,7 +96,7 @@ def finetune(
     if done.reason == "stopped" and not done.kept:
         note(f"Stopped; continue with: medsynth finetune {folder} --resume")
     elif done.kept:
-        note(f"Kept: medsynth synthesize --model {done.kept} uses it.")
+        note(f"Kept: medsynth {command_for(done.kept)} --model {done.kept} uses it.")
     elif keep is not Keep.never:
         note(f"Not kept; to keep it anyway: medsynth models import {done.pack}")
     say(done.pack)
@@ -157,3 +157,13 @@ class _Request:
                 "their run."
             )
         return Path(os.environ.setdefault(_FOLDER, str(default_folder(job))))
+
+
+def command_for(card_id: str) -> str:
+    """Give the command that uses an installed model."""
+    from napari_medsynth.catalogue import get_card
+
+    card = get_card(card_id)
+    if not card.is_restoration:
+        return "synthesize"
+    return "denoise" if card.task == "denoising" else "super-resolve"
