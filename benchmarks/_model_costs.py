@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import psutil
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from napari_medsynth.catalogue import ModelCard, get_card
 from napari_medsynth.catalogue.registry import build_model
@@ -58,6 +59,28 @@ def costs(card: ModelCard, *, side: int, device: str) -> dict[str, float]:
         "ms": 1e3 * min(times),
         "mib": peak() / MIB,
     }
+
+
+class StepFlops(TorchDispatchMode):
+    """Counts as FlopCounterMode, which fails where a gradient has a gradient.
+
+    Attributes
+    ----------
+    total : int
+        Multiplications and additions so far, forwards and backwards.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        """Call an operation of torch and add its FLOPs, if it is one that counts."""
+        given = kwargs or {}
+        made = func(*args, **given)
+        if count := flop_registry.get(func.overloadpacket):
+            self.total += count(*args, **given, out_val=made)
+        return made
 
 
 def count_flops(card: ModelCard, shape: tuple[int, ...]) -> int:

@@ -16,7 +16,8 @@ and its row says so.
 
 A network for whose published size fewer than MIN_STEPS steps can be paid learns with
 half as many channels, or a quarter, ..., the most for which they can; "learnt as" says
-so, and then quality is that of the narrow network. Parameters, FLOPs, speed and memory
+so, and then quality is that of the narrow network; one whose critic needs nearly all of
+the arithmetic is not narrowed, and takes the steps that it can pay. Parameters, FLOPs, speed and memory
 are always those of the published size. A short budget shows
 what learns fast, not what is best in the end.
 
@@ -52,10 +53,9 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from _contenders import TASKS, TRANSLATION, Contender, Task, contenders, halved, size_of
-from _model_costs import REFERENCE, costs
+from _model_costs import REFERENCE, StepFlops, costs
 from _trials import Trial
 from napari_medsynth.catalogue.registry import build_model
 from napari_medsynth.engine import choose_device
@@ -72,6 +72,7 @@ TABLES = Path(__file__).with_name("models.json")
 SIDE = 256  # [pixel] of the image that costs are measured on
 LEARNING_RATE = 5e-4
 MIN_STEPS = 60
+MOST = 0.9  # of the FLOPs of a step that one with half the channels may still need
 COLUMNS = (
     "model",
     "learnt as",
@@ -217,8 +218,12 @@ class _Learning:
         flops = self._flops_of_a_step()
         allowed = budget.flops(rival.task)
         while budget.max_steps >= MIN_STEPS and allowed // flops < MIN_STEPS:
-            self.card = halved(self.card)
+            wider, before = self.card, flops
+            self.card = halved(wider)
             flops = self._flops_of_a_step()
+            if flops > MOST * before:  # what costs is the critic: it learns less long
+                self.card, flops = wider, before
+                break
         self.n_steps = int(max(1, min(allowed // flops, budget.max_steps)))
         self.job = self._job(self.n_steps)
 
@@ -258,9 +263,9 @@ class _Learning:
 
     def _flops_of_a_step(self) -> int:
         _, learner, batches = self._start()
-        with FlopCounterMode(display=False) as counter:
+        with StepFlops() as counter:
             learner.update(batches[0], self._rate(0))
-        return counter.get_total_flops()
+        return counter.total
 
     def _rate(self, step: int) -> float:
         n = self.job.learn.steps_per_epoch

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from napari_medsynth.catalogue import BLUEPRINT, list_cards, origin_of
 
@@ -135,3 +137,32 @@ def test_features_without_weights_are_left_out_and_said(models, monkeypatch, tmp
     kept = found["srresnet-x2"]
     assert kept.notes == ()
     assert kept.recipe == kept.card.recipe
+
+
+def test_flops_of_a_step_are_those_that_torch_counts(models):
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3),
+        torch.nn.ConvTranspose2d(4, 2, 3),
+        torch.nn.Linear(8, 3),
+    )
+    image = torch.rand(2, 1, 8, 8)
+
+    with models.StepFlops() as ours:
+        network(image).square().mean().backward()
+    with FlopCounterMode(display=False) as theirs:
+        network(image).square().mean().backward()
+
+    assert ours.total == theirs.get_total_flops() > 0
+
+
+def test_flops_of_the_gradient_of_a_gradient_are_counted(models):
+    layer = torch.nn.Conv2d(1, 4, 3)
+    image = torch.rand(1, 1, 8, 8, requires_grad=True)
+
+    with models.StepFlops() as once:
+        score = layer(image).square().sum()
+        (slope,) = torch.autograd.grad(score, image, create_graph=True)
+    with models.StepFlops() as again:
+        slope.square().sum().backward()
+
+    assert again.total > once.total > 0
