@@ -238,6 +238,15 @@ def test_what_cannot_be_done_is_said(
     assert not out.exists()
 
 
+@pytest.mark.parametrize("name", ["fine.png", "fine.dcm", "fine.JPG"])
+def test_formats_that_are_only_read_are_not_made_folders(medsynth, t1, tmp_path, name):
+    done = medsynth("degrade", t1, "-k", "downsample", "-o", tmp_path / name)
+
+    assert done.code == 1
+    assert f"{name} cannot be written: give a folder" in done.err
+    assert not (tmp_path / name).exists()
+
+
 def test_an_earlier_result_is_not_replaced_unasked(medsynth, pack, t1, tmp_path):
     pack(X2)
     call = ("super-resolve", t1, "-m", "tiny-x2", "-o", tmp_path / "fine.nii.gz")

@@ -93,6 +93,14 @@ def test_a_blueprint_learns_from_made_up_heads(
             "nowhere is no folder",
         ),
         (
+            ["tiny-gan", "--simulated", "-o", "tiny-gan.safetensors"],
+            "give it a name of your own, such as my-tiny-gan.safetensors",
+        ),
+        (
+            [*TRAIN, "-o", "p.nii.gz", "--inputs", "T1", "--outputs", "T2"],
+            "let it end in .safetensors",
+        ),
+        (
             TRAIN,
             "MR, CT cannot be simulated",
         ),

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from napari_medsynth.errors import VolumeError
 from napari_medsynth.io import Volume, write_volume
 from napari_medsynth.io.sidecar import SUFFIXES
+from napari_medsynth.io.source import FILE_SUFFIXES
 
 
 def image_name(target: str, model: str, suffix: str) -> str:
@@ -33,9 +34,19 @@ def place_of(output: Path, image: Path, words: str) -> tuple[Path, str]:
         What it is made of; its name and its suffix are kept in a folder.
     words : str
         Added to the name: "super-resolved-edsr-x2".
+
+    Raises
+    ------
+    VolumeError
+        If the output is a file of a kind that is only read: "fine.png".
     """
     if output.name.lower().endswith(SUFFIXES):
         return output.parent, output.name
+    if output.name.lower().endswith(FILE_SUFFIXES) and not output.is_dir():
+        raise VolumeError(
+            f"{output.name} cannot be written: give a folder, or a file that ends in "
+            f"{', '.join(SUFFIXES)}."
+        )
     suffix = next((s for s in SUFFIXES if image.name.lower().endswith(s)), "")
     stem = image.name[: -len(suffix)] if suffix else image.stem
     return output, f"{stem}_{words}{suffix or '.nii.gz'}"

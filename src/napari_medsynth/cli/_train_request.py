@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from napari_medsynth.catalogue import check_id_is_free
+from napari_medsynth.errors import CardError
+
+from ._outputs import check_writable
+
 if TYPE_CHECKING:
     from napari_medsynth.training.finetune import Steps
     from napari_medsynth.training.job import TrainJob
@@ -56,6 +61,7 @@ class TrainRequest:
         from napari_medsynth.training.scratch import run_folder, train_pack
 
         job, target = self._job()
+        _check_target(target)
         if self.devices:
             job = replace(job, devices=self.devices)
         return run_folder(target), train_pack(job, target)
@@ -93,9 +99,11 @@ class TrainRequest:
                 "--simulated."
             )
         share = 0.0 if not self.is_simulated else (0.5 if self.folder else 1.0)
+        own_id = card_id(self.output.stem)
+        _check_id(own_id)  # before the training, which may take days
         job = job_from_card(
             self.what,
-            id=card_id(self.output.stem),
+            id=own_id,
             title=f"{self.what}, trained here",
             folder=str(self.folder.absolute()) if self.folder else "",
             simulated_share=share,
@@ -132,6 +140,27 @@ def setting(text: str) -> tuple[str, Any]:
         return name.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return name.strip(), value.strip()
+
+
+def _check_target(target: Path) -> None:
+    """Refuse a pack that could not be written, or not be found again, at the end."""
+    from napari_medsynth.training.job import SUFFIX
+
+    if target.suffix != SUFFIX:
+        raise typer.BadParameter(
+            f"{target.name} is no name of a pack: let it end in {SUFFIX}."
+        )
+    check_writable(target.parent)
+
+
+def _check_id(own_id: str) -> None:
+    try:
+        check_id_is_free(own_id, replace=True)
+    except CardError as err:
+        raise typer.BadParameter(
+            f"There is another model {own_id}, which the pack would be named as: give "
+            f"it a name of your own, such as my-{own_id}.safetensors."
+        ) from err
 
 
 def card_id(stem: str) -> str:

@@ -61,7 +61,8 @@ def degrade(
         float | None, typer.Option(help="low-dose: per detector pixel, full dose: 1e6.")
     ] = None,
     electronic: Annotated[
-        float | None, typer.Option(help="low-dose: noise of the detector [photon]: 10.")
+        float | None,
+        typer.Option(help="low-dose: noise of the detector in photons: 10."),
     ] = None,
     sigma: Annotated[
         float | None, typer.Option(help="rician: share of the 99.5 percentile: 0.05.")

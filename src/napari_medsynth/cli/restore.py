@@ -37,7 +37,7 @@ PlaneOption = Annotated[
 ]
 Tile = Annotated[
     int | None,
-    typer.Option(min=0, help="Side of tiles [pixel]; 0: whole slices. The model's."),
+    typer.Option(min=0, help="Side of tiles in pixels; 0: whole slices. The model's."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]

@@ -132,7 +132,7 @@ def _shortened(recipe: TrainConfig, name: str) -> TrainConfig:
     return replace(recipe, **length, **steps_in_proportion(recipe, length["epochs"]))
 
 
-def steps_in_proportion(recipe: TrainConfig, epochs: int) -> dict[str, int]:
+def steps_in_proportion(recipe: TrainConfig, epochs: int) -> dict[str, Any]:
     """Give where the learning rate falls if a recipe takes so many epochs instead."""
     share = epochs / recipe.epochs
     return {
