@@ -17,9 +17,9 @@ and its row says so.
 A network for whose published size fewer than MIN_STEPS steps can be paid learns with
 half as many channels, or a quarter, ..., the most for which they can; "learnt as" says
 so, and then quality is that of the narrow network; one whose critic needs nearly all of
-the arithmetic is not narrowed, and takes the steps that it can pay. Parameters, FLOPs, speed and memory
-are always those of the published size. A short budget shows
-what learns fast, not what is best in the end.
+the arithmetic is not narrowed, and takes the steps that it can pay. Parameters, FLOPs,
+speed and memory are always those of the published size. A short budget shows what
+learns fast, not what is best in the end.
 
 All learn from simulated heads (``simulate``) and are judged on others, in the
 foreground. Translation: T1 to T2 as scanned, whole slices one by one. Super-resolution:

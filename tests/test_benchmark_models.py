@@ -125,6 +125,23 @@ def test_a_large_network_learns_with_fewer_channels(
     assert models.size_of(learning.card, rival.card) == said
 
 
+def test_a_network_whose_critic_costs_most_is_not_narrowed(models, monkeypatch):
+    rival = models.contenders()["wganvgg"]
+    monkeypatch.setattr(models.Trial, "studies", lambda _: [{"MR": "x.nii.gz"}])
+    monkeypatch.setattr(
+        models._Learning,
+        "_flops_of_a_step",
+        lambda self: 10.0 + 0.01 * self.card.options["width"],
+    )
+    trial = models.Trial(rival.task, FOLDER, 1, 1, 1)
+    budget = replace(tiny(models), restoration=210.0, max_steps=1000)
+
+    learning = models._Learning(rival, trial, budget, "cpu")
+
+    assert learning.card.options["width"] == rival.card.options["width"]
+    assert learning.n_steps == 20
+
+
 def test_features_without_weights_are_left_out_and_said(models, monkeypatch, tmp_path):
     monkeypatch.setenv("MEDSYNTH_VGG", str(tmp_path))
 
