@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from napari_medsynth.engine.prepared import prepare_study
 from napari_medsynth.engine.slice_network import SliceNetwork
 from napari_medsynth.errors import CardError, EngineError
+from napari_medsynth.io import Study, Volume
 from napari_medsynth.trust import variants as module
 from napari_medsynth.trust.variants import MAX_SHIFT, Change, variants_of
 
@@ -210,3 +211,38 @@ def test_neighbours_are_as_bright_as_their_slice(quad, card):
     assert len(gains) == 6
     assert len(set(gains[:3])) == len(set(gains[3:])) == 1
     assert gains[0] != gains[3]
+
+
+class Blurred(nn.Module):
+    """The mean of 5 x 5 pixels of the first input."""
+
+    def forward(self, image):
+        return nn.functional.avg_pool2d(image[:, :1], 5, stride=1, padding=2)
+
+
+def test_what_fills_its_frame_does_not_come_in_on_the_other_side(card):
+    """A picture that is bright on the left and dark on the right has the same borders
+    however it is shifted.
+    """
+    worse = replace(
+        card,
+        is_unified=False,
+        inputs=("noisy image",),
+        outputs=("image",),
+        size_multiple=4,
+        flips=False,
+        intensity={"*": {"kind": "percentile", "low": 0.0, "high": 100.0}},
+        degradation={"kind": "rician", "sigma": 0.1},
+    )
+    ramp = np.tile(np.linspace(900, 0, 32, dtype=np.float32), (24, 1))
+    study = Study({"noisy image": Volume(ramp[None, None])})
+    prepared = prepare_study(study, worse, targets=["image"])
+    network = SliceNetwork(worse, model=Blurred())
+    variants = variants_of(prepared, [network], "augmentation", n=6)
+    made = [variant((0,)) for variant in variants]
+
+    assert len({variant.change.shift for variant in variants}) > 1
+    for one in made:
+        assert one.shape == (1, 1, 24, 32)
+        assert_allclose(one, made[0], atol=1e-5)
+    assert_allclose(made[0][0, 0, :, 4:-4], ramp[:, 4:-4] / 450 - 1, atol=1e-5)

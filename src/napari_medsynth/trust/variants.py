@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from napari_medsynth.engine.intensity import intensity_spec
 from napari_medsynth.engine.prepared import Prepared, prepare_study
@@ -29,6 +30,7 @@ METHODS: Mapping[str, str] = {
     "ensemble": "Asks several models for the same image.",
 }
 MAX_SHIFT = 4  # pixels, a quarter of a token of ResViT
+_MARGIN = 16  # pixels, at least; what a network sees beyond is far away
 GAIN_SPREAD = 0.05  # of the logarithm of a source's brightness
 
 
@@ -88,10 +90,25 @@ class Variant:
 
     def __call__(self, indices: Sequence[int]) -> NDArray[np.float32]:
         """Make slices of the targets, (N, n_targets, h, w) in [-1, 1]."""
-        inputs = self.change.apply(self.prepared.inputs(indices))
-        made = self.prepared.outputs(self.change.undo(self.network(inputs)))
+        inputs, margin = self.prepared.inputs(indices), self._margin
+        framed = pad(inputs, [margin] * 4, mode="replicate") if margin else inputs
+        made = self.change.undo(self.network(self.change.apply(framed)))
+        height, width = inputs.shape[-2:]
+        inside = made[..., margin : margin + height, margin : margin + width]
+        images = self.prepared.outputs(inside)
         channels = [self.prepared.channel_of(t) for t in self.prepared.targets]
-        return made[:, channels]
+        return images[:, channels]
+
+    @property
+    def _margin(self) -> int:
+        """Give how far the border is continued, so that no shift brings the other side.
+
+        Images that are restored may fill their frame; others end in air.
+        """
+        card = self.prepared.card
+        if not card.is_restoration:
+            return 0
+        return -(-_MARGIN // card.size_multiple) * card.size_multiple
 
 
 def variants_of(
