@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_medsynth.catalogue import ModelCard
-from napari_medsynth.errors import CardError
+from napari_medsynth.errors import CardError, VolumeError
 from napari_medsynth.io import Volume, same_grid
 from napari_medsynth.simulate import degrade_volume, present_volume
 
@@ -218,3 +218,22 @@ def test_misfits_are_sentences(rng):
         present_volume(scan(), card_of(downsampling(), 2), factor=3)
     with pytest.raises(CardError, match=r"1 or more, got 0\.5"):
         present_volume(scan(), card_of(THICK), plane="coronal", factor=0.5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "advice"),
+    [
+        ({"kind": "rician", "sigma": 0.05}, "kind low-dose"),
+        ({"kind": "downsample", "factor": [2, 2], "method": "kspace"}, "method area"),
+        (THICK | {"noise": 0.01}, "choose no noise"),
+    ],
+)
+def test_air_in_hounsfield_units_is_not_turned_over(spec, advice):
+    mr = scan()
+    ct = mr.with_data(4 * mr.data - 1000)
+    rng = np.random.default_rng(0)
+
+    assert degrade_volume(mr, spec, rng).data.min() >= 0
+    with pytest.raises(VolumeError, match=advice):
+        degrade_volume(ct, spec, rng)
+    assert degrade_volume(ct, THICK, rng).data.min() < -990

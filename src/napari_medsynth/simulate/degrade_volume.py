@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_medsynth.catalogue import ModelCard
-from napari_medsynth.errors import CardError
+from napari_medsynth.errors import CardError, VolumeError
 from napari_medsynth.io import Volume
 
 from .degrade import Spec, check_spec, degrade, draw_spec, factor_of
@@ -20,6 +20,8 @@ _TITLES = {
     "low-dose": "low dose",
     "rician": "noisy",
 }
+# Interpolated magnitudes fall a little below 0, as a share of the largest.
+_UNDERSHOOT = 0.1
 
 
 def degrade_volume(
@@ -49,9 +51,12 @@ def degrade_volume(
     ------
     CardError
         If `spec` is wrong, the plane is unknown or the volume is too small.
+    VolumeError
+        If magnitudes would be taken of an image with negative values, such as HU.
     """
     check_spec(spec)
     drawn = draw_spec(spec, rng)
+    _check_sign(volume, drawn)
     axis = _axis(plane)
     if drawn["kind"] == "thick-slices" and axis == 0:
         axis = AXIS["coronal"]  # rows of coronal and of sagittal slices are Z
@@ -135,6 +140,26 @@ def present_volume(
         elif size != data.shape[i]:
             data = cubic_enlargement(data, size, i)
     return _on_grid(coarse, data, np.divide(coarse.shape, sizes))
+
+
+def _check_sign(volume: Volume, drawn: Spec) -> None:
+    """Refuse to turn negative values over: the noise and k-space of MR are positive."""
+    is_thick = drawn["kind"] == "thick-slices"
+    takes_magnitude = (
+        drawn["kind"] == "rician"
+        or drawn.get("method") == "kspace"
+        or (is_thick and drawn["noise"] > 0)
+    )
+    if not takes_magnitude:
+        return
+    values = volume.data[np.isfinite(volume.data)]
+    if not values.size or values.min() >= -_UNDERSHOOT * values.max():
+        return
+    other = "no noise" if is_thick else "method area or bicubic, or kind low-dose"
+    raise VolumeError(
+        f"This is made for magnitudes, as of MR, and the image has values down to "
+        f"{values.min():g}: choose {other}."
+    )
 
 
 def _on_grid(volume: Volume, data: Any, factor: Any, **changes: Any) -> Volume:
