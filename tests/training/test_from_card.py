@@ -23,6 +23,8 @@ def job_of(card_id: str, **options) -> TrainJob:
 @pytest.mark.parametrize("card", BLUEPRINTS, ids=lambda card: card.id)
 def test_the_job_of_each_blueprint_is_accepted(card):
     changes = {"perceptual_weight": 0.0}  # needs VGG's weights, which are not here
+    if card.recipe.get("perceptual_weight"):
+        changes["l1_weight"] = 1.0
 
     job = job_of(card.id, changes=changes)
 
@@ -73,6 +75,13 @@ def test_the_rate_of_a_shorter_training_falls_in_proportion(
     ]
     if "decay_epochs" not in changes:
         assert max(rates) == learn.learning_rate
+
+
+@pytest.mark.parametrize("card", ["srgan-x4", "wganvgg", "staged-gan-x4"])
+def test_without_its_only_content_loss_a_recipe_is_refused(card):
+    job = job_of(card, changes={"perceptual_weight": 0.0})
+    with pytest.raises(CardError, match="set l1_weight to 1"):
+        check_recipe(job.learn, fresh_card(job, job.network))
 
 
 def test_a_rate_that_would_never_be_full_is_refused():

@@ -12,6 +12,7 @@ from .vgg_file import check_vgg_exists
 # Critics that end in full layers, and the sizes of image that they were published for.
 SIZES = {"srgan": (96,), "wgan-vgg": (64, 80)}
 _WITH_NORMS = ("patch", "pixel")
+_CONTENT = ("l1", "l2", "ssim", "gradient", "sharpness", "perceptual")
 
 
 def check_recipe(config: TrainConfig, card: ModelCard) -> None:
@@ -22,7 +23,7 @@ def check_recipe(config: TrainConfig, card: ModelCard) -> None:
     CardError
         If the learning rate falls for longer than there are epochs, a critic does not
         fit the patches, or a loss the critic or the objective, or the objective the
-        card.
+        card, or no loss looks at the real image.
     WeightsError
         If the weights of the perceptual loss are not there.
     """
@@ -39,6 +40,7 @@ def check_recipe(config: TrainConfig, card: ModelCard) -> None:
                 f"objective {name} knows no perceptual loss: set perceptual_weight = 0."
             )
         check_vgg_exists(config.perceptual_layer.split("-")[0])
+    _check_content(config)
     if name == "supervised":
         return
     check_other(config, card)
@@ -60,3 +62,16 @@ def check_recipe(config: TrainConfig, card: ModelCard) -> None:
             "gan_loss wasserstein needs a critic whose slope is bounded: set critic to "
             "patch or pixel with critic_norm = spectral, or choose wasserstein-gp."
         )
+
+
+def _check_content(config: TrainConfig) -> None:
+    """Refuse to train a network that nothing ties to the real image."""
+    has_content = any(getattr(config, f"{name}_weight") for name in _CONTENT)
+    # A critic that sees the source can tell whether the result belongs to it.
+    is_conditional = config.objective == "gan" and config.critic_sees_source
+    if config.objective == "cycle" or is_conditional or has_content:
+        return
+    raise CardError(
+        f"Nothing compares the results of objective {config.objective} with the real "
+        "images: set l1_weight to 1, or the weight of another loss."
+    )
