@@ -274,7 +274,8 @@ class TrainConfig(AdversarialConfig):
         Literal["auto", "fp32", "bf16"],
         Field(
             title="Precision",
-            description="bf16 is faster on new hardware; the weights stay fp32.",
+            description="bf16 is faster on new hardware; the weights stay fp32. auto "
+            "is fp32 for models that restore: bf16 has steps of 16 HU.",
         ),
     ] = "auto"
     n_threads: Annotated[

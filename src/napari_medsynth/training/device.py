@@ -13,6 +13,7 @@ from napari_medsynth.engine.device import choose_device, cpu_has_bf16
 from napari_medsynth.errors import EngineError
 
 from .job import TrainJob
+from .network import restores
 
 GIB = 1024**3
 _PRECISION: dict[str, Literal["32-true", "bf16-mixed"]] = {
@@ -79,9 +80,14 @@ def is_one_process(job: TrainJob) -> bool:
 
 
 def choose_training_precision(job: TrainJob, kind: str) -> str:
-    """Give "fp32" or "bf16": what the job says, or what is fast on this device."""
+    """Give "fp32" or "bf16": what the job says, or what is fast on this device.
+
+    A model that restores is trained in fp32, as it is run: see `choose_precision`.
+    """
     if job.learn.precision != "auto":
         return job.learn.precision
+    if restores(job):
+        return "fp32"
     return "bf16" if kind == "cuda" or (kind == "cpu" and cpu_has_bf16()) else "fp32"
 
 

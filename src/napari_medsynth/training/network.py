@@ -33,6 +33,20 @@ def base_pack(job: TrainJob) -> ModelPack | None:
     return read_pack_file(Path(job.base)) if is_file else get_pack(job.base)
 
 
+def restores(job: TrainJob) -> bool:
+    """Whether the model that a job trains makes a better image of the same thing.
+
+    Raises
+    ------
+    CardError, WeightsError
+        If what it starts from does not exist or is damaged.
+    """
+    if job.network is not None:
+        return fresh_card(job, job.network).is_restoration
+    base = base_pack(job)
+    return base is not None and base.card.is_restoration
+
+
 def start_network(job: TrainJob) -> tuple[ModelCard, nn.Module]:
     """Build the network of a job with its first weights, and its card.
 
