@@ -48,7 +48,7 @@ CT_CARD = replace(
     intensity={"*": {"kind": "window", "low": -1024, "high": 3072}},
     scale=1,
     size_multiple=1,
-    degradation={"kind": "low-dose", "dose": [0.1, 0.5]},
+    degradation={"kind": "low-dose", "dose": [0.1, 0.5], "photons": 2e4},
 )
 CONFIG = TrainConfig(
     epochs=2,
