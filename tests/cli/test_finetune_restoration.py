@@ -15,7 +15,7 @@ from napari_medsynth.catalogue import (
     models_folder,
     write_pack,
 )
-from napari_medsynth.cli.finetune import command_for
+from napari_medsynth.cli._tasks import command_for
 
 CARD = ModelCard(
     id="tiny-x2",
@@ -81,6 +81,6 @@ def test_each_picture_is_a_subject_and_the_verdict_measures(folder, medsynth):
 
 
 def test_it_names_the_command_that_uses_the_model(folder):
-    assert command_for("tiny-x2") == "super-resolve"
-    assert command_for("clean") == "denoise"
-    assert command_for("pix2pix") == "synthesize"
+    assert command_for(get_card("tiny-x2")) == "super-resolve"
+    assert command_for(get_card("clean")) == "denoise"
+    assert command_for(get_card("pix2pix")) == "synthesize"

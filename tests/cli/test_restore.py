@@ -258,6 +258,16 @@ def test_an_earlier_result_is_not_replaced_unasked(medsynth, pack, t1, tmp_path)
     assert medsynth(*call, "--overwrite").code == 0
 
 
+def test_synthesis_does_not_run_what_restores(medsynth, pack, t1, tmp_path):
+    pack(X2)
+    named = f"{X2['inputs'][0]}={t1}"
+    done = medsynth("synthesize", "-i", named, "-m", "tiny-x2", "-o", tmp_path / "out")
+
+    assert done.code == 1
+    assert "use medsynth super-resolve" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_translation_gives_hu_in_the_declared_range(medsynth, pack, t1, tmp_path):
     card = CT | {
         "id": "mr-ct",

@@ -401,6 +401,12 @@ def test_what_a_model_cannot_do_is_refused(bright, card, settings, error, words)
         made_by(bright, card, model=Spy(), **settings)
 
 
+def test_a_single_slice_has_no_slices_to_make_thinner(bright):
+    radiograph = bright.with_data(bright.data[:, :1], spacing=(1.0, 2.0, 2.0))
+    with pytest.raises(EngineError, match="a single slice"):
+        list(restore(radiograph, THIN, model=Spy()))
+
+
 def test_what_a_network_must_beat_is_on_its_grid(rng):
     volume = Volume(
         rng.uniform(0, 9, (1, 4, 12, 11)).astype(np.float32), (1, 1.5, 4), name="a"

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_medsynth.catalogue import get_card
 from napari_medsynth.errors import CardError
 
 from ._console import note, say
+from ._tasks import command_for
 from ._training_run import follow
 
 if TYPE_CHECKING:
@@ -96,7 +98,8 @@ def finetune(
     if done.reason == "stopped" and not done.kept:
         note(f"Stopped; continue with: medsynth finetune {folder} --resume")
     elif done.kept:
-        note(f"Kept: medsynth {command_for(done.kept)} --model {done.kept} uses it.")
+        command = command_for(get_card(done.kept))
+        note(f"Kept: medsynth {command} --model {done.kept} uses it.")
     elif keep is not Keep.never:
         note(f"Not kept; to keep it anyway: medsynth models import {done.pack}")
     say(done.pack)
@@ -157,13 +160,3 @@ class _Request:
                 "their run."
             )
         return Path(os.environ.setdefault(_FOLDER, str(default_folder(job))))
-
-
-def command_for(card_id: str) -> str:
-    """Give the command that uses an installed model."""
-    from napari_medsynth.catalogue import get_card
-
-    card = get_card(card_id)
-    if not card.is_restoration:
-        return "synthesize"
-    return "denoise" if card.task == "denoising" else "super-resolve"

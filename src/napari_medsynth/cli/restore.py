@@ -12,13 +12,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from napari_medsynth.catalogue import ModelCard, get_card
-from napari_medsynth.errors import CardError
 from napari_medsynth.evaluate.metric_names import METRICS, format_value
 from napari_medsynth.io import Volume, read_volume
 
 from ._console import note, say, say_json, show, warn
 from ._outputs import check_absent, check_writable, place_of, write_all
 from ._progress import follow
+from ._tasks import check_command
 from .evaluate import AS_IS, rows_as_json, scaling_of
 from .synthesize import Plane
 
@@ -57,7 +57,6 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files of an earlier run.")
 ]
 
-_COMMANDS = {"super-resolution": "super-resolve", "denoising": "denoise"}
 _WORDS = {"super-resolution": "super-resolved", "denoising": "denoised"}
 _REPORTED = ("model", "sha256", "task", "factor", "planes", "tile", "device", "notes")
 _SHOWN = ("psnr", "ssim", "mae")
@@ -94,7 +93,9 @@ def super_resolve(
     """
     settings = {"plane": plane and plane.value, "tile": tile, "factor": factor}
     settings |= {"device": device, "precision": precision}
-    job = _Job("super-resolution", get_card(model), image, output, settings, overwrite)
+    card = get_card(model)
+    check_command(card, "super-resolve")
+    job = _Job(card, image, output, settings, overwrite)
     job.run(_Truth(truth, window), noise=False, json=json)
 
 
@@ -128,7 +129,9 @@ def denoise(
     """
     settings = {"plane": plane and plane.value, "tile": tile}
     settings |= {"device": device, "precision": precision}
-    job = _Job("denoising", get_card(model), image, output, settings, overwrite)
+    card = get_card(model)
+    check_command(card, "denoise")
+    job = _Job(card, image, output, settings, overwrite)
     job.run(_Truth(truth, window), noise=noise, json=json)
 
 
@@ -162,7 +165,6 @@ class _Truth:
 class _Job:
     """One restoration: of what, how, and where it is written."""
 
-    task: str
     card: ModelCard
     image: Path
     output: Path
@@ -171,7 +173,6 @@ class _Job:
 
     def run(self, truth: _Truth, *, noise: bool, json: bool) -> None:
         """Read, restore, write and measure; say what was done."""
-        self._check_task()
         scaling_of(truth.window)  # a wrong word is said before a long run
         folder, names = self._places(("residual", "noise") if noise else ())
         volume = read_volume(self.image)
@@ -181,7 +182,7 @@ class _Job:
 
         start = time.perf_counter()
         steps = restore(volume, self.card, **self.settings)
-        result, n_slices = follow(steps, _WORDS[self.task])
+        result, n_slices = follow(steps, _WORDS[self.card.task])
         seconds = time.perf_counter() - start
         (made,) = result.volumes.values()
         warn(result.provenance["notes"])
@@ -205,21 +206,13 @@ class _Job:
 
     def _places(self, maps: tuple[str, ...]) -> tuple[Path, list[str]]:
         """Give the folder, and the names of the image and the maps to write there."""
-        words = f"{_WORDS[self.task]}-{self.card.id}"
+        words = f"{_WORDS[self.card.task]}-{self.card.id}"
         folder, name = place_of(self.output, self.image, words)
         names = [name, *(_beside(name, one) for one in maps)]
         check_writable(folder)
         if not self.overwrite:
             check_absent(folder, names)
         return folder, names
-
-    def _check_task(self) -> None:
-        if self.card.task != self.task:
-            command = _COMMANDS.get(self.card.task, "synthesize")
-            raise CardError(
-                f"{self.card.title} is a model of {self.card.task}: use medsynth "
-                f"{command}, or choose another model."
-            )
 
     def _compared(self, volume: Volume, made: Volume) -> dict[str, Volume]:
         """Give what to measure: the input on the grid of the result, and the result."""

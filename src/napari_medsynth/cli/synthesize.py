@@ -24,6 +24,7 @@ from ._outputs import (
     write_all,
 )
 from ._progress import follow
+from ._tasks import check_command
 
 if TYPE_CHECKING:
     from napari_medsynth.engine import Result
@@ -123,6 +124,7 @@ def synthesize(
     -o out/
     """
     card = get_card(model)
+    check_command(card, "synthesize")
     job = _Job(
         card,
         [parse_modality(word, card.outputs) for word in target or ()],

@@ -84,8 +84,8 @@ def restore(
     CardError
         If the card does not restore, or not by this factor.
     EngineError
-        If thick slices are to be made thinner on slices that do not contain their axis,
-        and as `predict`.
+        If thick slices are to be made thinner on slices that do not contain their axis
+        or where there is only one, and as `predict`.
     VolumeError, WeightsError, DeviceMemoryError
         As `predict`.
     """
@@ -169,6 +169,11 @@ def _way(volume: Volume, card: ModelCard, plane: str | None) -> _Way:
         raise EngineError(f"The plane must be one of {known}, got {plane!r}.")
     if card.degradation["kind"] != "thick-slices":
         return _Way(0, (plane or card.planes[0],))
+    if min(volume.shape) < 2:
+        raise EngineError(
+            f"{card.title} makes the slices of a volume thinner, and this image is a "
+            "single slice: choose a model that makes pixels smaller."
+        )
     thickest = int(np.argmax(volume.spacing))
     is_other = volume.spacing[thickest] > _CLEARLY * volume.spacing[0]
     way = _Way(thickest if is_other else 0, ("coronal", "sagittal"))
