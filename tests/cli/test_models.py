@@ -67,6 +67,13 @@ def test_show_prints_facts_and_quality(medsynth, tiny):
     assert medsynth("models", "show", "tiny", "--json").json["options"]["width"] == 4
 
 
+def test_show_says_what_a_publication_left_open(medsynth):
+    done = medsynth("models", "show", "staged-gan-x4")
+
+    assert "decided here" in done.out
+    assert "There is no public code" in " ".join(done.out.split())
+
+
 def test_unknown_id_is_one_sentence_and_exit_code_1(medsynth, tiny):
     done = medsynth("models", "show", "nope")
 

@@ -142,6 +142,7 @@ def _facts(card: ModelCard) -> dict[str, str]:
         "parameters": f"{card.parameters:,}",
         "trained on": card.training_data,
         "limits": card.limits,
+        "decided here": " ".join(card.choices),
         "licence": card.licence,
         "reference": card.reference,
         "from": catalogue.origin_of(card.id),
