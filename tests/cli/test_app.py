@@ -53,14 +53,17 @@ def test_train_prints_the_pack(medsynth, tmp_path, monkeypatch):
 
     reason = "finished"
     assert medsynth("train", config).out == f"{tmp_path / 'own.safetensors'}\n"
-    assert medsynth("train", config, "-o", tmp_path / "x", "--devices", 2).code == 0
+    assert (
+        medsynth("train", config, "-o", tmp_path / "x.safetensors", "--devices", 2).code
+        == 0
+    )
     reason = "stopped"
     done = medsynth("train", config)
     assert (done.code, done.out) == (0, "")
     assert done.err == "One sentence.\nStopped; the same command continues.\n"
     assert calls == [
         ("own", 1, tmp_path / "own.safetensors"),
-        ("own", 2, tmp_path / "x"),
+        ("own", 2, tmp_path / "x.safetensors"),
         ("own", 1, tmp_path / "own.safetensors"),
     ]
     assert (tmp_path / "own.run" / "events.jsonl").is_file()

@@ -192,6 +192,8 @@ def test_weights_of_a_loss_that_are_missing_are_told_before_the_start(box, monke
     assert "medsynth models vgg vgg19" in box.reason()
     assert "\n" not in box.reason()
     box.form.set_config(replace(box.config(), perceptual_weight=0.0))
+    assert "l1_weight" in box.reason()
+    box.form.set_config(replace(box.config(), l1_weight=1.0))
     assert box.reason() == ""
 
 
