@@ -119,17 +119,17 @@ def denoisers() -> tuple[Denoiser, ...]:
         Denoiser(
             "non-local means",
             _nl_means,
-            {"strength": (0.1, 0.2, 0.4, 0.7, 1.0), "patch": (3, 5)},
+            {"strength": (0.1, 0.4, 1.0, 2.0, 4.0, 8.0), "patch": (5,)},
         ),
         Denoiser(
             "bilateral",
             _bilateral,
-            {"strength": (0.5, 1.0, 1.5, 3.0), "reach": (1.0, 1.5, 2.5)},
+            {"strength": (0.5, 1.0, 2.0, 4.0, 8.0), "reach": (1.5,)},
         ),
         Denoiser(
             "total variation",
             _total_variation,
-            {"strength": (0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 2.0)},
+            {"strength": (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)},
         ),
     )
 

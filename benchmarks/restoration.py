@@ -4,11 +4,15 @@
 
 On scans that training never saw, made worse here, and beside what needs no training:
 interpolation where the image is enlarged, and the denoisers of scikit-image where it is
-not. Their settings are chosen on the training scans, with the same degradation, by
-PSNR. All are measured in one unit: X-rays over their whole range, MR inside the head
-over the percentiles of the real image, CT inside the body in the window -160 to 240
-HU. The phantom's scans with a sharp kernel have real noise, of which there is no clean
-image: the standard deviation and the mean of a uniform part are shown.
+not. Their settings are chosen by PSNR twice: on the training scans, and on the very
+scan that is measured ("own best"), which is more than they could know. Where smoothing
+hurts the training scans the first choice does hardly anything, and to beat only that
+shows little: a network stands beside the best of all. Worse images are made by the
+degradation that the network was trained on; real thick slices and real low doses are
+another matter. All are measured in one unit: X-rays over their whole range, MR inside
+the head over the percentiles of the real image, CT inside the body in the window -160
+to 240 HU. The phantom's scans with a sharp kernel have real noise, of which there is no
+clean image: the standard deviation and the mean of a uniform part are shown.
 ``--write`` puts the table into the cards.
 """
 
@@ -118,13 +122,13 @@ def ct_scans(data: Path, card: ModelCard) -> Iterator[Case]:
     for name in ("std1mm_idose", "std5mm"):
         truth = read_volume(folder / f"{name}.nii.gz")
         for dose in DOSES:
-            label = f"phantom head {name}, dose {dose:g} (held out)"
+            label = f"phantom head {name}, dose {dose:g} (recipe was chosen on it)"
             yield Case(label, truth, {**LOW_DOSE, "dose": dose}, unit)
     # A wide patient, whom a scanner would have given more.
     wide = {**LOW_DOSE, "photons": 1e7}
     truth = middle(read_volume(data / "dicom" / "ct_abdomen_j2k_20slices"), N_TUNING)
     for dose in DOSES:
-        label = f"real abdomen 512 x 512, dose {dose:g} (held out)"
+        label = f"real abdomen 512 x 512, dose {dose:g} (recipe was chosen on it)"
         yield Case(label, truth, {**wide, "dose": dose}, unit)
     for label, truth in _training_ct(data):
         spec = {**card.degradation, "dose": 0.25}
@@ -172,6 +176,12 @@ def measured(case: Case, run: Rival, tuned: Sequence[Denoiser], card: ModelCard)
         rivals = enlargers(card, truth.shape)
     else:
         rivals = {"nothing": lambda volume: volume.data[0], **rivals}
+
+        def score(a: np.ndarray, b: np.ndarray) -> float:
+            return case.unit.scores(a, b)["psnr"]
+
+        for one in tuned:
+            rivals[f"{one.name}, own best"] = one.tuned([(worse, truth)], score)
     good = truth.data[0]
     row: Row = {
         "data": case.label,
