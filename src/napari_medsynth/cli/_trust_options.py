@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from napari_medsynth.catalogue import ModelCard
+from napari_medsynth.errors import CardError
 
 from ._console import warn
 from ._inputs import parse_inputs, read_inputs
@@ -50,6 +54,48 @@ def read_subject(words: list[str]) -> Study:
         warn(f"{modality}: {text}" for text in study[modality].warnings)
     warn(study.notes)
     return study
+
+
+def shown_to(card: ModelCard, study: Study, plane: str) -> Study:
+    """Give the images as a model sees them: what it restores, on the result's grid.
+
+    Raises
+    ------
+    CardError
+        If the model does not see slices of this plane.
+    """
+    if not card.is_restoration:
+        return study
+    from napari_medsynth.simulate import present_volume
+
+    if card.degradation["kind"] == "thick-slices" and plane not in card.planes:
+        raise CardError(
+            f"{card.title} sees thick slices from the side: choose a --plane of "
+            f"{' or '.join(card.planes)}."
+        )
+    if len(study.volumes) != 1:
+        raise CardError(
+            f"{card.title} restores one image, got {', '.join(study.modalities)}: name "
+            "one of them."
+        )
+    (volume,) = study.volumes.values()
+    shown = present_volume(volume, card, plane=plane)
+    return replace(study, volumes={card.inputs[0]: shown})
+
+
+def refuse_restoration(card: ModelCard, what: str) -> None:
+    """Refuse a model of one image where `what` needs several contrasts.
+
+    Raises
+    ------
+    CardError
+        If so.
+    """
+    if card.is_restoration:
+        raise CardError(
+            f"{card.title} restores one image, and {what} needs models that make one "
+            "contrast from others: choose one of those."
+        )
 
 
 def check_output(folder: Path | None, patterns: Iterable[str], overwrite: bool) -> None:

@@ -26,6 +26,7 @@ from ._trust_options import (
     PlaneOption,
     check_output,
     read_subject,
+    shown_to,
     write_maps,
 )
 from .synthesize import Plane
@@ -137,6 +138,7 @@ def explain(
     from napari_medsynth.engine.slice_network import SliceNetwork
 
     targets = [parse_modality(target)] if target else None
+    subject = shown_to(card, subject, plane.value)
     prepared = prepare_study(subject, card, targets=targets, plane=plane.value)
     place = place_of(prepared, asked, slice_)
     job = _Job(prepared, SliceNetwork(card, device=device), source, place, reverse)

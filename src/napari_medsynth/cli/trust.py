@@ -27,6 +27,8 @@ from ._trust_options import (
     Slices,
     check_output,
     read_subject,
+    refuse_restoration,
+    shown_to,
     write_maps,
 )
 from ._trust_words import (
@@ -94,6 +96,7 @@ def contribution(
     from napari_medsynth.engine.slice_network import SliceNetwork
     from napari_medsynth.trust.contribution import contributions
 
+    study = shown_to(card, study, plane.value)
     prepared = prepare_study(study, card, targets=targets, plane=plane.value)
     steps = contributions(prepared, SliceNetwork(card, device=device), indices)
     found: Contribution = follow_share(steps, "contributions", _contribution_share)
@@ -149,6 +152,7 @@ def self_test(
     medsynth trust self-test cohort/ --slices 20
     """
     card = get_card(model)
+    refuse_restoration(card, "the self-test")
     if save and not card.sha256:
         raise CardError(f"{card.title} has no weights; nothing can be kept of it.")
 
@@ -194,6 +198,7 @@ def consistency(
     medsynth trust consistency -i T1=a.nii.gz T2=b.nii.gz -s out/FLAIR_synthetic.nii.gz
     """
     card, indices = get_card(model), parse_slices(slices)
+    refuse_restoration(card, "consistency")
     check_output(output, ("disagreement_*",), overwrite)
     study = read_subject(inputs)
 

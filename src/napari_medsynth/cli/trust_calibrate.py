@@ -16,7 +16,7 @@ from napari_medsynth.io import Study, read_study
 from ._console import note, say, say_json, warn
 from ._inputs import parse_modality
 from ._progress import follow_share
-from ._trust_options import AsJson, Device, PlaneOption
+from ._trust_options import AsJson, Device, PlaneOption, refuse_restoration
 from ._variants import (
     MethodOption,
     Models,
@@ -112,6 +112,7 @@ def _usable(
     folder: Path, card: ModelCard, target: str, wanted: Sequence[str]
 ) -> tuple[list[Subject], list[str]]:
     """Give the subjects with target and sources, and the sources."""
+    refuse_restoration(card, "the calibration")
     from napari_medsynth.training.data.cohort import find_subjects
     from napari_medsynth.training.data.samples import contrasts_of
     from napari_medsynth.training.job import DataConfig

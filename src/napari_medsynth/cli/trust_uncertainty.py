@@ -19,6 +19,7 @@ from ._trust_options import (
     Slices,
     check_output,
     read_subject,
+    shown_to,
 )
 from ._variants import (
     MethodOption,
@@ -79,6 +80,7 @@ def uncertainty(
 
     from napari_medsynth.engine.prepared import prepare_study
 
+    study = shown_to(settings.card, study, plane.value)
     prepared = prepare_study(study, settings.card, targets=targets, plane=plane.value)
     found = settings.run(
         prepared, settings.networks(), parse_slices(slices), ", ".join(prepared.targets)

@@ -48,6 +48,7 @@ def card_html(card: ModelCard) -> str:
         "Trained on": card.training_data,
         "Not for": card.limits,
         "Size": _size(card),
+        "Decided here": " ".join(card.choices),
         "Licence": card.licence,
         "Reference": card.reference,
         "Identifier": card.id + (f" ({card.sha256[:12]})" if card.sha256 else ""),
