@@ -85,6 +85,6 @@ def test_questions_between_contrasts_are_refused(medsynth, image, tmp_path, what
         "consistency": ("-i", image, "-s", image),
         "calibrate": (tmp_path, "-t", "T1"),
     }[what]
-    done = medsynth("trust", what, "-m", "tiny-x2", *words)
+    done = medsynth("trust", what, *words, "-m", "tiny-x2")
     assert done.code in (1, 2)
     assert "needs models that make one contrast from others" in done.err
