@@ -89,3 +89,11 @@ def test_masked_background_does_not_hide_the_noise(flat, rng):
 
 def test_a_constant_image_has_no_noise(flat):
     assert noise_level(flat) == 0
+
+
+def test_the_noise_of_air_does_not_count(rng):
+    data = np.full((1, 4, 64, 64), -1000.0, np.float32)
+    data[..., 16:48, 16:48] = 50.0
+    sigma = np.where(data > 0, 12.0, 3.0)
+    noisy = (data + sigma * rng.standard_normal(data.shape)).astype(np.float32)
+    assert noise_level(Volume(noisy)) == pytest.approx(12.0, rel=0.1)

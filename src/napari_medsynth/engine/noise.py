@@ -93,7 +93,8 @@ def noise_level(volume: Volume) -> float:
     -----
     Median of the diagonal details of a Haar wavelet in axial slices, divided by 0.6745
     [1]_. It sees white noise; smoothed noise, as in CT after a soft kernel, is
-    underestimated. Blocks of four equal voxels (masked background) do not count.
+    underestimated. Blocks of four equal voxels (masked background) do not count, nor
+    does what is darker than Otsu's threshold: nobody looks at the noise of air.
 
     References
     ----------
@@ -108,7 +109,17 @@ def noise_level(volume: Volume) -> float:
     is_counted = np.isfinite(details) & ~((a == b) & (b == c) & (c == d))
     if not is_counted.any():
         return 0.0
+    means = (a + b + c + d) / 4
+    is_counted &= means >= _threshold(means[is_counted])
     return float(np.median(np.abs(details[is_counted]))) / _MAD_OF_A_NORMAL
+
+
+def _threshold(values: NDArray[np.float64]) -> float:
+    """Give the value that divides dark from bright; the lowest where all are alike."""
+    from skimage.filters import threshold_otsu
+
+    low, high = float(values.min()), float(values.max())
+    return float(threshold_otsu(values)) if low < high else low
 
 
 def _local_deviation(image: NDArray[np.float32], size: int) -> NDArray[np.float64]:
