@@ -39,7 +39,9 @@ def test_equals_the_published_network_with_statistics_of_the_slice(zoo_golden):
     network = loaded(golden)
     set_norm_statistics(network, "batch")
     with torch.no_grad():
-        golden.check(network(golden.arrays["x"]), "y_batch_stats")
+        made = network(golden.arrays["x"])
+    golden.check(made, "y_batch_stats")
+    assert (made - golden.arrays["y"]).abs().max() > 0.01  # of running statistics
 
 
 def test_files_say_depth_width_norm_and_channels(zoo_golden):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_medsynth.catalogue import ModelCard
+from napari_medsynth.engine import PLANES, fit_normalisation
 from napari_medsynth.engine.prepared import prepare_study
 from napari_medsynth.training import DataConfig, TrainConfig, TrainJob
 from napari_medsynth.training.data.batches import Batches
@@ -45,12 +46,17 @@ def test_a_training_input_is_that_of_a_prediction(write_subject, plane):
     volumes = read_subject(Subject("ann", files), card)
     prepared = prepare_study(volumes, card, targets=["T2"], plane=plane)
     expected = prepared.inputs(range(prepared.n_slices)).numpy()
+    target = volumes["T2"].data[0]
+    wanted = fit_normalisation(target, {"kind": "percentile"}).forward(target)
+    wanted = np.moveaxis(wanted, PLANES[plane], 0)
 
     for number in range(batches.n_per_round):
-        shown = batches[number].sources.numpy()
+        batch = batches[number]
+        shown = batch.sources.numpy()
         assert shown.shape[1] == 6
         gaps = np.abs(expected - shown).max(axis=(1, 2, 3))
         assert gaps.min() < 1e-4
+        np.testing.assert_allclose(batch.truth[0, 0], wanted[gaps.argmin()], atol=1e-4)
 
 
 def test_simulated_neighbours_differ_and_are_of_one_scan(brick):

@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
+from torch import nn
 
 from napari_medsynth.catalogue import ModelCard, build_model
 from napari_medsynth.errors import CardError, VolumeError
@@ -196,6 +198,20 @@ def test_questions_show_blocks_whole_and_crop_what_was_asked(files):
     assert made.shape == truth.shape == question.shape == (44, 36)
     good = train_on[0].draw("axial", int(train_on[0].indices("axial")[0]), None)
     assert good.truth.shape == (2, 44, 36)
+
+
+def test_what_is_cropped_is_the_slice_that_was_padded_by_whole_blocks(files):
+    card = replace(CARD, size_multiple=10)  # 44 to 50: 3 on each side, moved to 2 and 4
+    train_on, _, _ = gather(job_of(files), card)
+    subject = train_on[0]
+    device = torch.device("cpu")
+    _, truth = answer(nn.Identity(), Validation(card, [subject]).first, device)
+    slices = [
+        (subject.draw("axial", int(i), None).truth[1] + 1) / 2
+        for i in subject.indices("axial")
+    ]
+    gaps = [np.abs(truth - one).max() for one in slices]
+    assert min(gaps) < 1e-6
 
 
 def test_the_judge_reads_both_images_on_one_grid(files):
